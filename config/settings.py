@@ -1,0 +1,289 @@
+"""Every setting, from the environment. The README's table lists what can be set; a test compares the two."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+import pyrage
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+
+from config.local_secrets import load_or_create
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+DEBUG = env.bool("DEBUG", default=False)
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+
+# --- Secrets: from the environment; made locally only where DEBUG is on.
+_SECRETS = ("SECRET_KEY", "CODE_KEYS", "OUTBOX_KEY")
+# Mail too: on the console, digital cards' codes would stand in the log.
+_missing = [name for name in (*_SECRETS, "EMAIL_URL") if not env.str(name, default="")]
+if _missing and not DEBUG:
+    raise ImproperlyConfigured(
+        f"Set {', '.join(_missing)} in the environment: with DEBUG off, Redemption Desk starts with real secrets and "
+        "real mail only."
+    )
+_local = load_or_create(VAR_DIR) if set(_missing) & set(_SECRETS) else {}
+
+
+def _secret(name: str) -> str:
+    return env.str(name, default="") or _local[name]
+
+
+def _code_keys(text: str) -> dict[int, bytes]:
+    """Versioned digest keys, "1:HEX,2:HEX", numbered from 1 without a gap: each wraps the one before it."""
+    try:
+        parts = [part.split(":") for part in text.split(",")]
+        keys = {int(version): bytes.fromhex(key) for version, key in parts}
+    except ValueError:
+        raise ImproperlyConfigured("CODE_KEYS reads like 1:HEX,2:HEX, with 64 hexadecimal digits a key.") from None
+    if sorted(keys) != list(range(1, len(parts) + 1)) or any(not 32 <= len(key) <= 64 for key in keys.values()):
+        raise ImproperlyConfigured(
+            "CODE_KEYS needs every version from 1 on (older codes still need older keys), each of 32 to 64 bytes."
+        )
+    return keys
+
+
+def _age_identity(text: str) -> str:
+    try:
+        pyrage.x25519.Identity.from_str(text)
+    except pyrage.IdentityError:
+        raise ImproperlyConfigured("OUTBOX_KEY is an age identity: AGE-SECRET-KEY-1…, as age-keygen makes.") from None
+    return text
+
+
+SECRET_KEY = _secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+CODE_KEYS = _code_keys(_secret("CODE_KEYS"))
+OUTBOX_KEY = _age_identity(_secret("OUTBOX_KEY"))
+
+# --- Where it is served
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
+
+INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "crispy_forms",
+    "config.admin.DeskAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    # allauth's list of sessions says “3 hours ago”.
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_countries",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "procrastinate.contrib.django",
+    "redemption",
+    "support",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    # Before the CSRF check, which reads the form.
+    "support.middleware.RefusesTooMuch",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    # Before anything that could carry an address on, such as the way to the sign-in page; it tells by a message.
+    "redemption.middleware.CodesStayOutOfAddresses",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "support.second_factor.SecondFactorMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "support.sign_in.look_of_the_desk",
+            ],
+        },
+    },
+]
+
+# --- Database: PostgreSQL only. Without DATABASE_URL the embedded server, which is for the demo and the tests.
+_database: dict[str, Any] = {"ENGINE": "config.embedded_postgres", "NAME": "redemption"}
+if env.str("DATABASE_URL", default=""):
+    _database = env.db("DATABASE_URL")
+elif not DEBUG:
+    raise ImproperlyConfigured(
+        "Set DATABASE_URL to a PostgreSQL server (postgres://user:password@host/database): the embedded one is for the "
+        "demo and the tests, and is refused with DEBUG off."
+    )
+_database.setdefault("OPTIONS", {}).update(
+    pool={"min_size": 1, "max_size": env.int("DATABASE_POOL", default=8), "timeout": 30},
+    # The server binds the parameters and keeps the plans: half the time of a look-up (see DESIGN's figures).
+    server_side_binding=True,
+    prepare_threshold=2,
+)
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- People
+AUTH_USER_MODEL = "redemption.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_ADAPTER = "support.sign_in.AccountAdapter"
+# People hear by mail of a changed password, and of a second factor added or removed.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+# Who asks for a new password with an address that nobody has here gets no mail: anybody could have strangers mailed.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# Twelve hours (SESSION_COOKIE_AGE), without a box to tick.
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Redemption Desk] "
+# A person's address is changed under People, where the change is audited.
+ACCOUNT_MAX_EMAIL_ADDRESSES = 1
+# Nobody signs up with an address that is not his: people get theirs from an administrator, with a link by mail.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_ADAPTER = "support.sign_in.MfaAdapter"
+MFA_TOTP_ISSUER = "Redemption Desk"
+USERSESSIONS_TRACK_ACTIVITY = False
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+# Staff pages open only to a session that passed a second factor; the demo switches this off, loudly.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=True)
+
+# --- Redeeming: how many failed tries, 0 for no limit. Four wrong tries, then a day, is what the services' own rules
+# say; an address may be a household or an office. A program's figure is per ten seconds: far above any honest
+# evening's, it slows a flood of guesses from many accounts.
+ATTEMPTS_PER_ACCOUNT = env.int("ATTEMPTS_PER_ACCOUNT", default=4)
+ATTEMPTS_PER_ADDRESS = env.int("ATTEMPTS_PER_ADDRESS", default=40)
+ATTEMPTS_PER_PROGRAM = env.int("ATTEMPTS_PER_PROGRAM", default=4_000)
+ATTEMPTS_PER_AGENT = env.int("ATTEMPTS_PER_AGENT", default=60)
+ATTEMPT_WINDOW_HOURS = env.int("ATTEMPT_WINDOW_HOURS", default=24)
+
+# --- Files and mail
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+MEDIA_ROOT = Path(env.str("PRIVATE_FILES_DIR", default=str(VAR_DIR / "files")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+EMAIL_CONFIG = env.email("EMAIL_URL", default=f"filemail:///{VAR_DIR / 'mail'}")
+vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Redemption Desk <desk@localhost>")
+
+# --- Language and time
+LANGUAGE_CODE = "en-gb"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Security: everything on, but for the demo's plain http
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 60 * 60
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# A code has a few dozen characters: five megabytes of it are refused before they are read.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+
+# --- The look of the admin, the desk and the sign-in pages
+UNFOLD = {
+    "SITE_TITLE": "Redemption Desk",
+    "SITE_HEADER": "Redemption Desk",
+    "SITE_SYMBOL": "redeem",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "STYLES": [lambda request: static("redemption/desk.css")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("redemption/favicon.svg")},
+    ],
+    "SIDEBAR": {"navigation": "support.navigation.sidebar"},
+    "ACCOUNT": {"navigation": "support.navigation.account_links"},
+    "COLORS": {
+        "primary": {
+            "50": "#f0fdfa",
+            "100": "#ccfbf1",
+            "200": "#99f6e4",
+            "300": "#5eead4",
+            "400": "#2dd4bf",
+            "500": "#14b8a6",
+            "600": "#0f766e",
+            "700": "#115e59",
+            "800": "#134e4a",
+            "900": "#134e4a",
+            "950": "#042f2e",
+        },
+    },
+}
+CRISPY_TEMPLATE_PACK = "unfold_crispy"
+CRISPY_ALLOWED_TEMPLATE_PACKS = ["unfold_crispy"]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    # A code typed into an address would be in the line about it.
+    "filters": {"routes": {"()": "config.logs.RoutesInsteadOfAddresses"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["routes"]}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        # Instead of Django's own handlers, which would write the address out.
+        "django": {"handlers": [], "level": "INFO"},
+        # Every command that starts would list the jobs.
+        "procrastinate.blueprints": {"level": "WARNING"},
+        "procrastinate.periodic": {"level": "WARNING"},
+    },
+}
+
+# The worker knows the tasks of each app's jobs.py.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+
+# Currencies that products and wallets may have, as ISO 4217 codes.
+CURRENCIES: list[str] = env.list("CURRENCIES", default=["USD", "EUR", "GBP", "SEK", "JPY"])
