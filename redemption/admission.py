@@ -1,0 +1,157 @@
+"""redeem()'s first transaction: the key that makes a repeated request one request, and the counted try."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from redemption import claim
+from redemption.models import Account, AttemptOutcome, Channel, IdempotencyKey, ThrottleScope
+from redemption.patterns import Typed
+from redemption.references import Untried, sign
+from redemption.refusals import RefusalReason
+from redemption.results import Result
+from redemption.throttle import Limit, take_back
+
+LEASE = timedelta(seconds=60)
+PROGRAM_STRIPES = 64
+LONGEST_KEY = 100
+
+
+class KeyRefusedError(Exception):
+    """An idempotency key has 1 to 100 characters, none of them NUL."""
+
+
+class KeyConflictError(Exception):
+    """The key was used for another request."""
+
+
+class KeyRunningError(Exception):
+    """The first request with this key is still running; ask again in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    account: Account
+    channel: Channel
+    address: str
+    apparent_country: str
+    now: datetime
+    wanted: AttemptOutcome
+
+    def untried(self, kind: Untried, blocked_until: datetime | None = None) -> Result:
+        return Result(
+            AttemptOutcome.REFUSED,
+            sign(kind, self.account.pk, self.now),
+            untried=kind,
+            reason=RefusalReason.ATTEMPTS_SPENT if kind == Untried.THROTTLED else None,
+            blocked_until=blocked_until,
+        )
+
+
+class Admission:
+    """Transaction 1: the key's lease and the counted try. `turned_away` and `finished` end the run."""
+
+    def __init__(self, request: Request, typed: Typed, key: str) -> None:
+        _refuse_enclosing_transaction()
+        if not 0 < len(key) <= LONGEST_KEY or "\0" in key:
+            raise KeyRefusedError
+        now, account = request.now, request.account
+        self.turned_away: Result | None = None
+        self.finished: int | None = None
+        scope = f"account:{account.pk}"
+        request_hash = _request_hash(request, typed)
+        window = timedelta(hours=settings.ATTEMPT_WINDOW_HOURS)
+        limits = {
+            ThrottleScope.ACCOUNT: (str(account.pk), Limit(settings.ATTEMPTS_PER_ACCOUNT, window)),
+            ThrottleScope.ADDRESS: (
+                address_key(request.address),
+                Limit(settings.ATTEMPTS_PER_ADDRESS if request.address else 0, window),
+            ),
+            ThrottleScope.PROGRAM: (
+                # Spread over many rows, because one counter for all would make every redemption wait for the last.
+                f"{account.program_id}:{random.randrange(PROGRAM_STRIPES)}",  # noqa: S311
+                Limit(-(-settings.ATTEMPTS_PER_PROGRAM // PROGRAM_STRIPES), timedelta(seconds=10)),
+            ),
+        }
+        self.counted = [(str(limit_scope), limit_key) for limit_scope, (limit_key, _) in limits.items()]
+        parameters: dict[str, Any] = {
+            "scope": scope,
+            "key": key,
+            "request_hash": request_hash,
+            "lease_until": now + LEASE,
+            "now": now,
+        }
+        for limit_scope, (limit_key, limit) in limits.items():
+            parameters[f"{limit_scope}_key"] = limit_key
+            parameters[f"{limit_scope}_tries"] = limit.tries
+            parameters[f"{limit_scope}_window"] = limit.window
+        with connection.cursor() as cursor:
+            cursor.execute(claim.BEGIN, parameters)
+            row = cursor.fetchone()
+        if row is None:
+            stored = IdempotencyKey.objects.filter(scope=scope, key=key).first()
+            if stored and bytes(stored.request_hash) != request_hash:
+                raise KeyConflictError
+            # Gone already: the request that had it was turned away.
+            if not stored or stored.attempt_id is None:
+                raise KeyRunningError
+            self.finished = stored.attempt_id
+            return
+        # A run after the lease was counted when the key's first one was.
+        self.key_id, self.counted_at = row[:2]
+        decisions = dict(zip(limits, zip(row[2::2], row[3::2], strict=True), strict=True))
+        blocks = {limit_scope: until for limit_scope, (admitted, until) in decisions.items() if admitted is False}
+        if blocks:
+            # Turned away: nothing is stored on the key, and the scopes that had let it in have not seen it.
+            self.counted = [pair for pair in self.counted if pair[0] not in blocks]
+            self.undo()
+            by_program = set(blocks) == {ThrottleScope.PROGRAM}
+            kind = Untried.UNAVAILABLE if by_program else Untried.THROTTLED
+            self.turned_away = request.untried(kind, max(blocks.values()))
+
+    def undo(self) -> None:
+        """Nothing happened: the key may be used again and the try is not counted."""
+        try:
+            IdempotencyKey.objects.filter(pk=self.key_id, attempt=None).delete()
+            for scope, key in self.counted:
+                take_back(ThrottleScope(scope), key, self.counted_at)
+        except DatabaseError:
+            # The database is away. The lease ends by itself, and a rerun of the key is not counted again.
+            return
+
+    def given_back(self, *, previews: int = 0) -> dict[str, list[Any]]:
+        """Parameters of the statements that take counts back: this try's, and the account's previews of the code."""
+        return {
+            "scopes": [scope for scope, _ in self.counted],
+            "keys": [key for _, key in self.counted],
+            "extras": [previews if scope == ThrottleScope.ACCOUNT else 0 for scope, _ in self.counted],
+        }
+
+
+NOTHING_GIVEN_BACK: dict[str, list[Any]] = {"scopes": [], "keys": [], "extras": []}
+
+
+def address_key(address: str) -> str:
+    """A keyed digest of the address: counters need to tell addresses apart, not to know them."""
+    return blake2b(
+        address.encode(), key=settings.SECRET_KEY.encode()[:64], person=b"desk.address", digest_size=16
+    ).hexdigest()
+
+
+def _request_hash(request: Request, typed: Typed) -> bytes:
+    """Keyed, and over the digests: whoever reads the table cannot try codes against it."""
+    content = b"\0".join(
+        [request.wanted.encode(), str(request.account.pk).encode(), *typed.digests, *typed.near_digests]
+    )
+    return blake2b(content, key=settings.SECRET_KEY.encode()[:64], person=b"desk.request", digest_size=16).digest()
+
+
+def _refuse_enclosing_transaction() -> None:
+    """What `atomic(durable=True)` checks, without the two round trips that one statement does not need."""
+    if connection.in_atomic_block and not getattr(connection.atomic_blocks[-1], "_from_testcase", False):
+        raise RuntimeError("redeem() must not run inside a transaction")

@@ -1,0 +1,113 @@
+"""The second person: request, approve, reject, withdraw; and the check that an approval covers what is being done."""
+
+import json
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from redemption.models import Approval, ApprovalAction, ApprovalRequest, Decision, RequestStatus, User
+from redemption.roles import Permission
+
+REQUESTS_LAST = timedelta(days=7)
+
+
+class ApprovalError(Exception):
+    """It cannot be requested, decided or used like this; the text says why."""
+
+
+def payload_hash(payload: dict[str, Any]) -> bytes:
+    return blake2b(json.dumps(payload, sort_keys=True).encode(), digest_size=32).digest()
+
+
+def request(
+    *,
+    action: ApprovalAction,
+    target: str,
+    payload: dict[str, Any],
+    reason: str,
+    by: User,
+    now: datetime | None = None,
+) -> ApprovalRequest:
+    """Asks for what needs a second person. One request waits per action and target."""
+    now = now or timezone.now()
+    if not by.may(Permission.REQUEST):
+        raise ApprovalError("Your role may not ask for this.")
+    if not reason.strip():
+        raise ApprovalError("Say why: whoever decides needs to know.")
+    try:
+        with transaction.atomic():
+            return ApprovalRequest.objects.create(
+                action=action,
+                target=target,
+                payload=payload,
+                payload_hash=payload_hash(payload),
+                reason=reason,
+                requested_by=by,
+                requested_at=now,
+                expires_at=now + REQUESTS_LAST,
+            )
+    except IntegrityError:
+        raise ApprovalError("Somebody has asked for this already, and it waits to be decided.") from None
+
+
+def approve(asked: ApprovalRequest, *, by: User, reason: str = "", now: datetime | None = None) -> Approval:
+    return _decide(asked, Decision.APPROVED, by, reason, now or timezone.now())
+
+
+def reject(asked: ApprovalRequest, *, by: User, reason: str, now: datetime | None = None) -> Approval:
+    if not reason.strip():
+        raise ApprovalError("Say why you reject it.")
+    return _decide(asked, Decision.REJECTED, by, reason, now or timezone.now())
+
+
+def withdraw(asked: ApprovalRequest, *, by: User) -> None:
+    with transaction.atomic():
+        asked = _pending(asked)
+        if asked.requested_by_id != by.pk:
+            raise ApprovalError("Only who asked can withdraw.")
+        asked.status = RequestStatus.WITHDRAWN
+        asked.save(update_fields=["status"])
+
+
+def _pending(asked: ApprovalRequest) -> ApprovalRequest:
+    """Locked and read again: of two who decide at once, the second finds it decided."""
+    asked = ApprovalRequest.objects.select_for_update().get(pk=asked.pk)
+    if asked.status != RequestStatus.PENDING:
+        raise ApprovalError(f"This was decided before: {asked.get_status_display().lower()}.")
+    return asked
+
+
+def _decide(asked: ApprovalRequest, decision: Decision, by: User, reason: str, now: datetime) -> Approval:
+    if not by.may(Permission.APPROVE):
+        raise ApprovalError("Your role may not decide this.")
+    with transaction.atomic():
+        asked = _pending(asked)
+        if asked.requested_by_id == by.pk:
+            raise ApprovalError("Another person must decide what you asked for.")
+        if asked.expires_at <= now:
+            raise ApprovalError("This request has expired: it must be asked for anew.")
+        asked.status = RequestStatus(decision.value)
+        asked.save(update_fields=["status"])
+        return Approval.objects.create(
+            request=asked,
+            action=asked.action,
+            target=asked.target,
+            payload_hash=asked.payload_hash,
+            decision=decision,
+            reason=reason,
+            requested_by=asked.requested_by,
+            decided_by=by,
+            decided_at=now,
+        )
+
+
+def require(approval: Approval, *, action: ApprovalAction, target: str, payload: dict[str, Any]) -> None:
+    """Raises ApprovalError unless this approval says yes to exactly this."""
+    if approval.decision != Decision.APPROVED:
+        raise ApprovalError("This was rejected.")
+    covers = (approval.action, approval.target, bytes(approval.payload_hash))
+    if covers != (action, target, payload_hash(payload)):
+        raise ApprovalError("The approval is for something else.")

@@ -1,0 +1,19 @@
+"""Advisory locks, held to the end of the transaction. The first number is the class, the second the row's id.
+
+Live redemptions share a batch's lock from the moment they read it; whatever changes the batch takes it alone (a
+trigger sees to that), and so waits for them: nothing is redeemed once a freeze has committed. The database keeps such
+locks in memory, where `FOR SHARE` on a popular batch's row would write to disk at every redemption.
+"""
+
+from django.db import connection
+
+BATCH = 1
+PROGRAM_CODES = 2
+SERIALS = 3
+
+
+def take(lock: int, row_id: int = 0) -> None:
+    """Waits for the lock and keeps it to the end of the transaction; needs one."""
+    assert connection.in_atomic_block, "a lock outside a transaction is gone at once"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", [lock, row_id])

@@ -1,0 +1,38 @@
+"""What an address may not hold: codes, because addresses are logged and shared, and NUL, which no text column takes."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from redemption.code_spotting import CodeSpotter
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+# Our own have a few hundred; looking for codes in one takes time that grows with it.
+LONGEST_ADDRESS = 4096
+
+
+class CodesStayOutOfAddresses:
+    """Takes a code out of the address that somebody pasted it into, and says where codes belong.
+
+    The answer is a redirect, which Django does not log.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self._spotter = CodeSpotter()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if len(request.path.encode()) + len(request.META.get("QUERY_STRING", "")) > LONGEST_ADDRESS:
+            return render(None, "414.html", status=414)
+        texts = [value for values in request.GET.lists() for value in (values[0], *values[1])]
+        if "\0" in request.path or any("\0" in text for text in texts):
+            raise BadRequest("An address holds no NUL characters.")
+        in_query, in_path = (self._spotter.holds_code(place) for place in (texts, [request.path]))
+        if in_query or in_path:
+            messages.warning(request, "Codes don’t belong in addresses: type them into the look-up.")
+            return redirect("/" if in_path else request.path)
+        return self.get_response(request)

@@ -1,0 +1,66 @@
+"""The domain's records, one file per noun."""
+
+from redemption.models.account import Account, BillingProvider, Plan, Restriction
+from redemption.models.approval import Approval, ApprovalAction, ApprovalRequest, Decision, RequestStatus
+from redemption.models.attempt import Attempt, AttemptOutcome, Channel, Redemption
+from redemption.models.batch import FIRST_SERIAL, LAST_SERIAL, Batch, BatchPurpose, BatchStatus
+from redemption.models.batch_job import BatchJob, BatchTally, JobStatus, TallyMark
+from redemption.models.card_event import CardEvent, CardEventKind
+from redemption.models.code import Code, CodeStatus, Replacement
+from redemption.models.guard import IdempotencyKey, Throttle, ThrottleScope
+from redemption.models.premium import PremiumGrant
+from redemption.models.print_file import OutboxCard, PrintFile, PrintFileDownload
+from redemption.models.product import Benefit, Product, ProductKind
+from redemption.models.program import CodeFormat, Program
+from redemption.models.retailer import Retailer, RetailerKind
+from redemption.models.transfer import Book, Transfer, TransferKind, Wallet
+from redemption.models.user import User
+
+__all__ = [
+    "FIRST_SERIAL",
+    "LAST_SERIAL",
+    "Account",
+    "Approval",
+    "ApprovalAction",
+    "ApprovalRequest",
+    "Attempt",
+    "AttemptOutcome",
+    "Batch",
+    "BatchJob",
+    "BatchPurpose",
+    "BatchStatus",
+    "BatchTally",
+    "Benefit",
+    "BillingProvider",
+    "Book",
+    "CardEvent",
+    "CardEventKind",
+    "Channel",
+    "Code",
+    "CodeFormat",
+    "CodeStatus",
+    "Decision",
+    "IdempotencyKey",
+    "JobStatus",
+    "OutboxCard",
+    "Plan",
+    "PremiumGrant",
+    "PrintFile",
+    "PrintFileDownload",
+    "Product",
+    "ProductKind",
+    "Program",
+    "Redemption",
+    "Replacement",
+    "RequestStatus",
+    "Restriction",
+    "Retailer",
+    "RetailerKind",
+    "TallyMark",
+    "Throttle",
+    "ThrottleScope",
+    "Transfer",
+    "TransferKind",
+    "User",
+    "Wallet",
+]

@@ -1,0 +1,52 @@
+"""Premium time, kept as grants that cannot overlap."""
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q, Value
+
+from redemption.models.account import Account
+from redemption.models.attempt import Redemption
+
+
+class PremiumGrant(models.Model):
+    """A stretch of premium days, half-open: the upper bound is the first day without.
+
+    Months are counted from the chain's anchor day, so that 31 January plus a month is 28 February, and one more
+    is 31 March. Days are counted as they are.
+    """
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="premium_grants")
+    period = DateRangeField()
+    months = models.PositiveSmallIntegerField(default=0)
+    days = models.PositiveSmallIntegerField(default=0)
+    anchor_day = models.PositiveSmallIntegerField()
+    # Null for time that an agent granted (its manual credit points here).
+    redemption = models.OneToOneField(Redemption, models.PROTECT, null=True, related_name="premium_grant")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["account", "period"]
+        constraints = [
+            ExclusionConstraint(
+                name="premium_grants_never_overlap",
+                # A range of one account stands in for btree_gist's equality, which the embedded server lacks.
+                expressions=[
+                    (
+                        Func(F("account"), F("account"), Value("[]"), function="int8range"),
+                        RangeOperators.OVERLAPS,
+                    ),
+                    ("period", RangeOperators.OVERLAPS),
+                ],
+            ),
+            models.CheckConstraint(
+                condition=Q(months__gt=0, days=0) | Q(months=0, days__gt=0), name="grant_keeps_months_or_days"
+            ),
+            models.CheckConstraint(condition=Q(period__isempty=False), name="grant_is_not_empty"),
+            models.CheckConstraint(
+                condition=Q(anchor_day__gte=1, anchor_day__lte=31), name="anchor_is_a_day_of_the_month"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.period.lower} – {self.period.upper}"

@@ -1,0 +1,231 @@
+"""redeem(): a code, an account, one answer. The only way in which a code is spent.
+
+Two transactions. The first counts the try and takes the request's key; whatever happens later, the try was counted. The
+second reads the facts, runs the checks, and claims and writes everything in one statement, or records the refusal.
+"""
+
+import logging
+import secrets
+from datetime import datetime
+
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from redemption import claim
+from redemption.admission import (
+    NOTHING_GIVEN_BACK,
+    Admission,
+    KeyConflictError,
+    KeyRefusedError,
+    KeyRunningError,
+    Request,
+)
+from redemption.code_format import Outcome
+from redemption.eligibility import Facts, first_refusal
+from redemption.facts import read_facts_typed
+from redemption.models import Account, AttemptOutcome, Benefit, Channel, IdempotencyKey
+from redemption.models.attempt import attempt_reference
+from redemption.patterns import Typed, read_typed
+from redemption.references import Untried
+from redemption.refusals import RefusalReason
+from redemption.results import Result, granted_by, redeemed_at, stored_result
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["KeyConflictError", "KeyRefusedError", "KeyRunningError", "Result", "preview", "redeem"]
+
+# Tries of the second transaction before we call it an outage; from the second on the account is locked first, so that
+# what is left to lose against is a batch that changes again and again.
+TRIES = 10
+
+
+class _LostRaceError(Exception):
+    """What the facts said has changed in the meantime: read them again."""
+
+
+class _AnsweredError(Exception):
+    """Another run of the same key was faster: this one outlived its lease, or was taken for dead."""
+
+
+class _PausedError(Exception):
+    """The program is switched off."""
+
+
+@sensitive_variables("text")
+def redeem(
+    *,
+    account: Account,
+    text: str,
+    channel: Channel,
+    key: str | None = None,
+    address: str = "",
+    apparent_country: str = "",
+    now: datetime | None = None,
+) -> Result:
+    """Redeems the code in `text` for the account, or says why not.
+
+    Guarantees: one redemption per code; the same `key` with the same request gives the first answer again and has one
+    effect; a refusal writes one attempt and nothing else. Must not run inside a transaction: a caller's rollback would
+    take the count of the try along. Raises KeyConflictError, KeyRunningError and
+    KeyRefusedError.
+    """
+    request = Request(account, channel, address, apparent_country, now or timezone.now(), AttemptOutcome.REDEEMED)
+    return _run(request, text, key)
+
+
+@sensitive_variables("text")
+def preview(
+    *,
+    account: Account,
+    text: str,
+    channel: Channel,
+    key: str | None = None,
+    address: str = "",
+    apparent_country: str = "",
+    now: datetime | None = None,
+) -> Result:
+    """What redeeming would give. Counts as an attempt, which redeeming that code gives back."""
+    request = Request(account, channel, address, apparent_country, now or timezone.now(), AttemptOutcome.PREVIEWED)
+    return _run(request, text, key)
+
+
+@sensitive_variables("text", "typed")
+def _run(request: Request, text: str, key: str | None) -> Result:
+    try:
+        typed = read_typed(request.account.program, text)
+    except OperationalError:
+        return request.untried(Untried.UNAVAILABLE)
+    if typed.is_share_link:
+        return request.untried(Untried.SHARE_LINK)
+    if typed.outcome in {Outcome.SLIP, Outcome.BLANK}:
+        return request.untried(Untried.SLIP)
+    try:
+        admission = Admission(request, typed, secrets.token_hex(16) if key is None else key)
+    except OperationalError:
+        return request.untried(Untried.UNAVAILABLE)
+    if admission.finished:
+        return stored_result(admission.finished)
+    if admission.turned_away:
+        return admission.turned_away
+    try:
+        return _decide(request, typed, admission)
+    except (_PausedError, DatabaseError) as error:
+        # An outage uses nothing up: neither the attempt nor the key. Its kind is logged, never its text.
+        logger.warning("Redeeming is unavailable: %s", type(error).__name__)
+        admission.undo()
+        return request.untried(Untried.UNAVAILABLE)
+
+
+def _decide(request: Request, typed: Typed, admission: Admission) -> Result:
+    """Transaction 2, again for as long as somebody else was faster."""
+    for number in range(TRIES):
+        try:
+            with transaction.atomic(durable=True):
+                if number:
+                    # For its lock on the batch: everybody takes that before an account's.
+                    read_facts_typed(request.account.pk, typed, request.now, request.apparent_country)
+                    Account.objects.select_for_update(no_key=True).get(pk=request.account.pk)
+                facts = read_facts_typed(
+                    request.account.pk, typed, request.now, request.apparent_country, is_admitted=True
+                )
+                if facts.rules.is_paused:
+                    raise _PausedError
+                reason = first_refusal(facts)
+                if reason or request.wanted == AttemptOutcome.PREVIEWED:
+                    return _write_refusal(request, facts, reason, admission)
+                return _write_redemption(request, facts, admission)
+        except _LostRaceError:
+            continue
+        except _AnsweredError:
+            answered = IdempotencyKey.objects.filter(pk=admission.key_id).first()
+            if not answered or answered.attempt_id is None:
+                break
+            return stored_result(answered.attempt_id)
+    raise _PausedError
+
+
+def _write_redemption(request: Request, facts: Facts, admission: Admission) -> Result:
+    code = facts.code
+    assert code
+    stretch = facts.stretch() if code.benefit == Benefit.PREMIUM else None
+    reference = attempt_reference()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            claim.CLAIM,
+            {
+                "account": facts.account.id,
+                "account_version": facts.account.version,
+                "serial": code.serial,
+                "batch_version": code.batch_version,
+                "value": code.value,
+                "currency": code.code_currency,
+                "months": code.months,
+                "days": code.days,
+                "start": stretch.start if stretch else None,
+                "end": stretch.end if stretch else None,
+                "anchor_day": stretch.anchor_day if stretch else None,
+                "reference": reference,
+                "channel": request.channel,
+                "apparent_country": facts.account.apparent_country,
+                "now": request.now,
+                "tried_at": admission.counted_at,
+                "key_id": admission.key_id,
+                **admission.given_back(previews=facts.previews),
+            },
+        )
+        claimed, finished = cursor.fetchone()
+        if not claimed:
+            raise _LostRaceError
+        if not finished:
+            raise _AnsweredError
+    return Result(
+        AttemptOutcome.REDEEMED,
+        reference,
+        serial=code.serial,
+        granted=granted_by(code),
+        premium_until=stretch.end if stretch else None,
+    )
+
+
+def _write_refusal(request: Request, facts: Facts, reason: RefusalReason | None, admission: Admission) -> Result:
+    """A refusal, or with no reason a preview that found nothing in the way."""
+    code = facts.code
+    outcome = AttemptOutcome.REFUSED if reason else AttemptOutcome.PREVIEWED
+    reference = attempt_reference()
+    burns = reason is None or reason.burns_an_attempt
+    with connection.cursor() as cursor:
+        cursor.execute(
+            claim.REFUSE,
+            {
+                "reference": reference,
+                "account": facts.account.id,
+                "program": request.account.program_id,
+                "serial": code.serial if code else None,
+                "near_serial": None if code else facts.near_serial,
+                "outcome": outcome,
+                "reason": reason or "",
+                "channel": request.channel,
+                "apparent_country": facts.account.apparent_country,
+                "now": request.now,
+                "tried_at": admission.counted_at,
+                "key_id": admission.key_id,
+                **(NOTHING_GIVEN_BACK if burns else admission.given_back()),
+            },
+        )
+        row = cursor.fetchone()
+        if row is None:
+            raise _AnsweredError
+        attempt_id = row[0]
+    previewed = code if reason is None else None
+    stretch = facts.stretch() if previewed and previewed.benefit == Benefit.PREMIUM else None
+    return Result(
+        outcome,
+        reference,
+        attempt_id=attempt_id,
+        reason=reason,
+        serial=code.serial if code else None,
+        granted=granted_by(previewed) if previewed else None,
+        premium_until=stretch.end if stretch else None,
+        redeemed_at=redeemed_at(reason, code.serial if code else None),
+    )

@@ -1,0 +1,84 @@
+"""Counting tries, exactly. One upsert decides and counts: a check followed by a count would let a crowd through.
+
+A key has at most `limit` tries in a sliding window; from the one that reaches the limit it is blocked for a whole
+window. Tries while blocked are only tallied. A try that succeeds is given back.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from redemption.models import ThrottleScope
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`tries` in `window` seconds; 0 tries: no limit."""
+
+    tries: int
+    window: timedelta
+
+
+def upsert(scope: ThrottleScope, condition: str = "true") -> str:
+    """SQL of one scope's count. Parameters: `{scope}_key`, `{scope}_tries`, `{scope}_window` and `now`. Returns
+    (admitted, blocked_until); no row where the limit is off."""
+    tries, window = f"%({scope}_tries)s::int", f"%({scope}_window)s::interval"
+    return f"""
+        INSERT INTO redemption_throttle AS t (scope, key, recent, blocked_until, admitted, turned_away)
+        SELECT '{scope}', %({scope}_key)s::text, ARRAY[%(now)s::timestamptz],
+            CASE WHEN {tries} = 1 THEN %(now)s::timestamptz + {window} END, true, 0
+        WHERE {tries} > 0 AND {condition}
+        ON CONFLICT (scope, key) DO UPDATE SET (recent, blocked_until, admitted, turned_away) = (
+            SELECT CASE WHEN x.blocked THEN t.recent ELSE x.kept || %(now)s::timestamptz END,
+                CASE WHEN x.blocked THEN t.blocked_until
+                    WHEN cardinality(x.kept) + 1 >= {tries} THEN %(now)s::timestamptz + {window} END,
+                NOT x.blocked, t.turned_away + x.blocked::int
+            FROM (SELECT coalesce(t.blocked_until > %(now)s::timestamptz, false) AS blocked,
+                ARRAY(SELECT tried FROM unnest(t.recent) AS tried
+                    WHERE t.blocked_until IS NULL AND tried > %(now)s::timestamptz - {window}) AS kept) AS x)
+        RETURNING admitted, blocked_until"""
+
+
+# One of the tries made at `now`, and with it the block that it may have brought about.
+_WITHOUT_ONE = """
+    t.recent[:array_position(t.recent, {at}) - 1] || t.recent[array_position(t.recent, {at}) + 1:]"""
+
+
+def give_back(at: str, keys: str) -> str:
+    """SQL: takes back the try made at `at`, and `extra` older ones, for each (scope, key, extra) in `keys`."""
+    left = _WITHOUT_ONE.format(at=at)
+    # Locked in the order in which tries are counted, account, address, program: two that share more than one counter
+    # would deadlock otherwise.
+    return f"""
+        UPDATE redemption_throttle AS t
+        SET recent = (SELECT x.tries[1 + least(k.extra, cardinality(x.tries)):] FROM (SELECT {left} AS tries) AS x),
+            blocked_until = NULL
+        FROM (SELECT l.id, k.extra FROM {keys} AS k (scope, key, extra) JOIN redemption_throttle AS l USING (scope, key)
+            ORDER BY scope FOR NO KEY UPDATE OF l) AS k
+        WHERE t.id = k.id AND array_position(t.recent, {at}) IS NOT NULL"""
+
+
+def hit(scope: ThrottleScope, key: str, limit: Limit, now: datetime) -> datetime | None:
+    """Counts one try. None: admitted. Otherwise the time until which the key is blocked."""
+    parameters: dict[str, Any] = {
+        "now": now,
+        f"{scope}_key": key,
+        f"{scope}_tries": limit.tries,
+        f"{scope}_window": limit.window,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(upsert(scope), parameters)
+        row = cursor.fetchone()
+    if row is None or row[0]:
+        return None
+    blocked_until: datetime = row[1]
+    return blocked_until
+
+
+def take_back(scope: ThrottleScope, key: str, at: datetime) -> None:
+    """The try made at `at` does not count after all."""
+    sql = give_back("%(at)s::timestamptz", "(VALUES (%(scope)s::text, %(key)s::text, 0))")
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"at": at, "scope": str(scope), "key": key})
