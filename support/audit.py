@@ -1,0 +1,38 @@
+"""The audit trail's only way in: an explicit call, in the transaction of what it records."""
+
+import secrets
+from hashlib import blake2b
+
+from django.utils import timezone
+
+from redemption.models import User
+from support.models import AuditAction, AuditEvent, AuditPersonal
+
+
+class MissingActorError(Exception):
+    """Nobody did this: a programming error, never recorded."""
+
+
+def record(
+    action: AuditAction, *, by: User | None, target: str = "", personal: str = "", **details: str | int | None
+) -> AuditEvent:
+    """Writes one event. `details` are ids and enum values; what names a person goes into `personal`, erasable."""
+    if by is None or by.pk is None:
+        raise MissingActorError(action)
+    salt = secrets.token_bytes(16)
+    event = AuditEvent.objects.create(
+        at=timezone.now(),
+        actor_id=by.pk,
+        actor_role=by.role,
+        action=action,
+        target=target,
+        details=details,
+        personal_hash=personal_hash(salt, personal) if personal else None,
+    )
+    if personal:
+        AuditPersonal.objects.create(event_id=event.pk, salt=salt, text=personal)
+    return event
+
+
+def personal_hash(salt: bytes, text: str) -> bytes:
+    return blake2b(text.encode(errors="surrogatepass"), key=salt, digest_size=32).digest()

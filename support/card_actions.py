@@ -1,0 +1,66 @@
+"""What can be done to one card from its page, when and by whom."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django import forms
+from django.views.decorators.debug import sensitive_variables
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from redemption.cards import Touched, activate_cards, freeze_cards, thaw_cards
+from redemption.code_spotting import CodeSpotter
+from redemption.models import Code, CodeStatus, User
+from redemption.roles import Permission
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+        help_text="Whoever sees the card next reads it, such as “reported stolen”. No codes.",
+    )
+
+    @sensitive_variables()
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if CodeSpotter().holds_code([reason]):
+            raise forms.ValidationError(
+                "There is a code in it, and a reason is kept for good: name the card by its serial number."
+            )
+        return reason
+
+
+@dataclass(frozen=True, slots=True)
+class CardAction:
+    """`run` takes the serial number, the actor and the form's fields, and raises CardError with a sentence."""
+
+    verb: str
+    label: str
+    explanation: str
+    permission: Permission
+    statuses: frozenset[CodeStatus]
+    run: Callable[..., Touched]
+    form: type[forms.Form] = forms.Form
+
+
+ACTIONS = {
+    action.verb: action
+    for action in (
+        CardAction(
+            "activate", "Activate", "The shop sold it, and its till did not tell us.", Permission.MANAGE_BATCHES,
+            frozenset({CodeStatus.INACTIVE}), activate_cards,
+        ),
+        CardAction(
+            "freeze", "Freeze", "Nobody can redeem a frozen card. It can be thawed.", Permission.FREEZE,
+            frozenset({CodeStatus.INACTIVE, CodeStatus.ACTIVE}), freeze_cards, ReasonForm,
+        ),
+        CardAction(
+            "thaw", "Thaw", "It becomes again what it was before.", Permission.FREEZE,
+            frozenset({CodeStatus.FROZEN}), thaw_cards, ReasonForm,
+        ),
+    )
+}  # fmt: skip
+
+
+def open_to(user: User, card: Code) -> list[CardAction]:
+    return [action for action in ACTIONS.values() if user.may(action.permission) and card.status in action.statuses]

@@ -1,0 +1,49 @@
+"""Loads the whole world, part by part, and proves that its money is right."""
+
+from collections.abc import Callable
+from random import Random
+
+from django.utils import timezone
+
+from redemption.reconcile import reconcile
+from redemption.tallies import roll_up
+from support.demo import accounts, batches, incidents, people, programs, story, trade, tries
+from support.demo.diary import Diary
+from support.demo.examples import Examples
+from support.demo.state import DemoError
+from support.demo.world import World
+
+
+def load(say: Callable[[str], None]) -> Examples:
+    """Needs an empty, migrated database, and no transaction: redeeming has its own."""
+    world = World(timezone.now(), say)
+    # The same people do the same each time; only codes are new.
+    random = Random(2026)  # noqa: S311
+    printer = batches.Printer()
+    say("Loading programs, products, retailers, people and accounts…")
+    programs.load(world, printer.key)
+    people.load(world)
+    accounts.load(world, random)
+    say("Issuing and importing batches…")
+    batches.load(world, printer)
+    say("Selling and redeeming cards, month by month…")
+    diary = Diary(world)
+    story.write(diary)
+    incidents.write(diary)
+    trade.write(diary, random)
+    diary.play()
+    say("Rolling up the figures, and proving that they agree…")
+    roll_up()
+    prove(world)
+    return tries.collect(world)
+
+
+def prove(world: World) -> None:
+    """Transfers, wallets, liability and cards tell the same, today and on days gone by."""
+    for days in (None, 15, 30, 60, 120):
+        for line in reconcile(as_of=world.ago(days) if days else None):
+            if not line.agrees:
+                raise DemoError(
+                    f"The books do not agree: {line.what} {line.currency} is {line.found}, expected {line.expected}"
+                    + (f", {days} days ago." if days else ".")
+                )

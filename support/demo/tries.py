@@ -1,0 +1,61 @@
+"""What each role may try first, with this world's own numbers."""
+
+from redemption.code_format import last_four
+from redemption.roles import Role
+from support.demo.diary import swapped
+from support.demo.examples import Examples
+from support.demo.story import SHARE_LINK
+from support.demo.world import World
+
+
+def collect(world: World) -> Examples:
+    cards, accounts, references, batches = world.cards, world.accounts, world.references, world.batches
+    stolen, wrong_account = cards["us credit"][6], cards["gb credit"][4]
+    damaged, unspent = cards["de credit"][2], cards["us credit"][7]
+    pin = cards["de films"][1]
+    frozen = cards["gb month"]
+    return Examples(
+        {
+            Role.AGENT: [
+                f"Who redeemed this? Look up the serial number {stolen.serial}: its buyer, "
+                f"{accounts['buyer of a tampered card'].email}, was too late.",
+                f"Paste a mistyped code, {swapped(unspent.text)}, and see what it must have been; "
+                f"then the card's last four with its shop: {last_four(unspent.text)} Maple & Main.",
+                f"Open card {unspent.serial} and diagnose it for {accounts['billed by Apple'].email}, who is billed "
+                f"through Apple; for {accounts['student'].email} it works.",
+            ],
+            Role.SENIOR_AGENT: [
+                f"Follow the replaced card {damaged.serial} to its successor {cards['successor'][0].serial}.",
+                f"Spent on the customer's own other account: {wrong_account.serial}, "
+                f"{accounts['own account'].email} and {accounts['own old account'].email}.",
+                f"A PIN with two digits swapped, {swapped(pin.text)}; a share link, {SHARE_LINK}; "
+                f"and the reference of an answer, {references['outage']}.",
+            ],
+            Role.MANAGER: [
+                f"Catalogue, Batches: issue the draft {batches['planned']} (20,000 codes) and watch its progress.",
+                f"Fetch the print file of {batches['on its way']}, confirm its receipt, then activate the batch.",
+                f"Look at {batches['us stolen']}, frozen after a theft, and at the cards {frozen[2].serial} "
+                f"to {frozen[11].serial}, which a shop reported.",
+            ],
+            Role.ADMINISTRATOR: [
+                "House, People: add a colleague, or change a role.",
+                "Catalogue, Programs: pause Spotify Premium, and every try is answered “unavailable”.",
+                f"Accounts: lift the restriction of {accounts['flagged'].email}, then diagnose card {unspent.serial} "
+                "for it again.",
+            ],
+            Role.AUDITOR: [
+                "House, Audit trail: every look-up above is in it, with who and when, and without any code.",
+                f"Look up {accounts['buyer of a tampered card'].email}, and find your own look-up in the trail.",
+                f"Open {batches['expired bundle']}: what expired unspent has left the liability.",
+            ],
+            Role.SOCIAL_MEDIA: [
+                f"Look up {stolen.serial}: the card's state, and nobody's name.",
+                f"Look up {accounts['billed by Apple'].email}: accounts are for support agents.",
+            ],
+            Role.CUSTOMER: [
+                "Sign in: for a customer, the desk and its pages do not exist. What there is: /accounts/sessions/ and, "
+                "to change the password, /accounts/password/change/.",
+                f"Redeeming has no page yet; what {accounts['customer'].email} has redeemed, an agent looks up.",
+            ],
+        }
+    )

@@ -1,0 +1,79 @@
+"""Signing in: who may start an account, what is recorded, and how allauth's pages come to look like the desk."""
+
+import time
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
+from allauth.account.authentication import get_authentication_records
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from redemption.models import User
+from support.audit import record
+from support.models import AuditAction
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Closed: people are added by an administrator."""
+        return False
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """The desk does not exist for customers: they get their own settings until they ask for a page by address."""
+        address: str = super().get_login_redirect_url(request)
+        return address if request.user.is_staff else reverse("mfa_index")
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        """Records the sign-in before the session's cookie goes out: if it cannot be recorded, nobody is signed in."""
+        record(AuditAction.SIGNED_IN, by=user)
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        return response
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Not within minutes of signing in: who is sent from there to set a factor up has just typed the password."""
+        records = get_authentication_records(context.request, context.request.user)
+        if records and time.time() - records[-1]["at"] < REAUTHENTICATION_TIMEOUT:
+            return False
+        required: bool = super().is_reauthentication_required(app=app, **kwargs)
+        return required
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """The password alone confirms nothing for staff who have a second factor, least of all its removal."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        by_factor = [method for method in methods if method["id"].startswith("mfa_")]
+        return by_factor if by_factor and user.is_staff else methods
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    """Keeps authenticator secrets encrypted: whoever steals the database cannot make their codes."""
+
+    def encrypt(self, text: str) -> str:
+        return _factor_cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _factor_cipher().decrypt(encrypted_text.encode()).decode()
+
+
+def _factor_cipher() -> MultiFernet:
+    """Under SECRET_KEY; after its rotation SECRET_KEY_FALLBACKS still opens what the old one closed."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet(
+        [
+            Fernet(urlsafe_b64encode(blake2b(key.encode(), person=b"desk.factor", digest_size=32).digest()))
+            for key in keys
+        ]
+    )
+
+
+def look_of_the_desk(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: colours and form classes of the admin's theme, for the pages that allauth renders itself."""
+    match = request.resolver_match
+    return admin.site.each_context(request) if match and match.route.startswith("accounts/") else {}

@@ -1,0 +1,151 @@
+"""One story of a card: made, sold, tried, redeemed, stopped, with who and why. A constant number of queries, each on an
+index that stays small however many cards there are, and none that counts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from django.db.models import BooleanField, F, Model, Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from redemption.models import (
+    Account,
+    Attempt,
+    AttemptOutcome,
+    CardEvent,
+    CardEventKind,
+    Code,
+    Transfer,
+    User,
+)
+from redemption.money import format_minor
+from redemption.refusals import REFUSALS, RefusalReason
+
+MOST_SHOWN = 50
+_Row = TypeVar("_Row", bound=Model)
+
+_ICONS = {
+    CardEventKind.ISSUED: "print",
+    CardEventKind.IMPORTED: "upload_file",
+    CardEventKind.BATCH_ACTIVATED: "inventory",
+    CardEventKind.BATCH_FROZEN: "ac_unit",
+    CardEventKind.BATCH_THAWED: "wb_sunny",
+    CardEventKind.BATCH_CLOSED: "lock",
+    CardEventKind.EXTENDED: "event_repeat",
+    CardEventKind.ACTIVATED: "point_of_sale",
+    CardEventKind.FROZEN: "ac_unit",
+    CardEventKind.THAWED: "wb_sunny",
+    CardEventKind.VOIDED: "block",
+    CardEventKind.REPLACED: "swap_horiz",
+    CardEventKind.SUCCEEDED: "swap_horiz",
+    CardEventKind.SENT: "forward_to_inbox",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the story. `account` and `country` concern a customer: they are shown by role."""
+
+    at: datetime
+    icon: str
+    title: str
+    detail: str = ""
+    by: User | None = None
+    attempt: Attempt | None = None
+    account: Account | None = None
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Newest last. `events` are the card's own and its batch's. `has_older`: more than the limit, left out."""
+
+    entries: list[Entry]
+    events: list[CardEvent]
+    has_older: bool
+
+
+def timeline(code: Code) -> Timeline:
+    """A card's story, from its newest fifty attempts, near attempts, events of it and of its batch, and transfers."""
+    events = _events(code)
+    tries = Attempt.objects.select_related("account")
+    # Its index holds them in this order: a code that was tried ten thousand times costs no more.
+    attempts = list(tries.filter(code=code.pk).order_by("-pk")[: MOST_SHOWN + 1])
+    near = _newest(tries.filter(near_code=code.pk))
+    transfers = _newest(Transfer.objects.filter(code=code.pk))
+    entries = [
+        *map(_event, events[-MOST_SHOWN:]),
+        *map(_attempt, attempts[:MOST_SHOWN]),
+        *map(_near_attempt, near[:MOST_SHOWN]),
+        *map(_transfer, transfers[:MOST_SHOWN]),
+    ]
+    return Timeline(
+        # Stable: of what happened at one instant, events stand before attempts, and attempts before their transfers.
+        entries=sorted(entries, key=lambda entry: entry.at),
+        events=events,
+        has_older=any(len(rows) > MOST_SHOWN for rows in (events, attempts, near, transfers)),
+    )
+
+
+def _events(code: Code) -> list[CardEvent]:
+    """Oldest first. Two queries, because each has its own partial index: tills write one-card events by the million."""
+    events = CardEvent.objects.select_related("by")
+    is_of_one_card = Q(first_serial=F("last_serial"))
+    # Not “first_serial = …”: of first = last and first = 5 PostgreSQL makes first = 5 and last = 5, and then no longer
+    # sees that the index holds the row. An array is left as it is.
+    starts_here = RawSQL("redemption_cardevent.first_serial = ANY(%s::bigint[])", ([code.pk],), BooleanField())
+    of_card = events.filter(is_of_one_card, starts_here)
+    # Not “last_serial >= …”: PostgreSQL would expect a third of all events, and send out workers to fetch them.
+    covers = RawSQL(
+        "int8range(redemption_cardevent.first_serial, redemption_cardevent.last_serial, '[]') @> %s::bigint",
+        (code.pk,),
+        BooleanField(),
+    )
+    of_range = events.filter(~is_of_one_card, covers, batch=code.batch_id, first_serial__lte=code.pk)
+    return sorted(_newest(of_card) + _newest(of_range), key=lambda event: event.pk)
+
+
+def _newest(rows: QuerySet[_Row]) -> list[_Row]:
+    """One more than is shown, so that leaving some out is known without counting.
+
+    Ordered by an expression: for the plain key PostgreSQL may walk the whole table backwards, hoping for fifty soon.
+    """
+    return list(rows.order_by((F("pk") + 0).desc())[: MOST_SHOWN + 1])
+
+
+def _event(event: CardEvent) -> Entry:
+    kind = CardEventKind(event.kind)
+    details = []
+    if event.first_serial != event.last_serial:
+        details.append(f"cards {event.first_serial} to {event.last_serial}")
+    if kind is CardEventKind.EXTENDED:
+        details.append(f"from {event.details.get('from')} to {event.details.get('to')}")
+    if event.reason:
+        details.append(event.reason)
+    return Entry(event.at, _ICONS[kind], kind.label, "; ".join(details), by=event.by)
+
+
+def _attempt(attempt: Attempt) -> Entry:
+    icon, title, detail = "search", attempt.get_outcome_display(), ""
+    if attempt.outcome == AttemptOutcome.REDEEMED:
+        icon = "redeem"
+    elif attempt.reason:
+        reason = RefusalReason(attempt.reason)
+        icon, title, detail = "do_not_disturb_on", f"Refused: {reason.label}", REFUSALS[reason].agent
+    return _tried(attempt, icon, title, detail)
+
+
+def _near_attempt(attempt: Attempt) -> Entry:
+    return _tried(attempt, "spellcheck", "Mistyped", "Somebody typed a code one slip away from this card’s.")
+
+
+def _tried(attempt: Attempt, icon: str, title: str, detail: str) -> Entry:
+    return Entry(
+        attempt.at, icon, title, detail, attempt=attempt, account=attempt.account, country=attempt.apparent_country
+    )
+
+
+def _transfer(transfer: Transfer) -> Entry:
+    amount = format_minor(transfer.amount, transfer.currency)
+    books = f"{amount}: {transfer.get_debit_display()} → {transfer.get_credit_display()}"
+    return Entry(transfer.effective_at, "payments", transfer.get_kind_display(), books)

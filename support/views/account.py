@@ -1,0 +1,80 @@
+"""A customer's account: what bears on redeeming, its credit, what it redeemed and what it tried."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from redemption.models import Account, Attempt, PremiumGrant, Redemption, Throttle, ThrottleScope, Wallet
+from redemption.money import format_minor
+from redemption.requests import StaffRequest
+from redemption.roles import Permission
+from support import audit
+from support.models import AuditAction
+from support.pages import page
+from support.permissions import requires
+from support.references import read_reference
+
+PER_PAGE = 25
+MOST_SHOWN = 50
+
+
+@require_safe
+@requires(Permission.VIEW_ACCOUNTS)
+@transaction.atomic
+def account(request: StaffRequest, reference: str) -> HttpResponse:
+    found = Account.objects.select_related("program").filter(reference=read_reference(reference)).first()
+    if not found:
+        raise Http404
+    audit.record(AuditAction.ACCOUNT_OPENED, by=request.user, target=f"account:{found.pk}")
+    attempts = Attempt.objects.filter(account=found).order_by("-pk")
+    if before := _before(request):
+        attempts = attempts.filter(pk__lt=before)
+    # One more than is shown says whether there are older ones, without counting.
+    tried = list(attempts[: PER_PAGE + 1])
+    blocked_until, left = _tries(found, timezone.now())
+    context = {
+        "account": found,
+        "program": found.program,
+        "blocked_until": blocked_until,
+        "attempts_left": left,
+        "wallets": [
+            format_minor(wallet.balance, wallet.currency)
+            for wallet in Wallet.objects.filter(account=found).order_by("currency")
+        ],
+        "grants": PremiumGrant.objects.filter(account=found).order_by("-period")[:MOST_SHOWN],
+        "redemptions": Redemption.objects.filter(account=found)
+        .select_related("batch__product")
+        .order_by("-pk")[:MOST_SHOWN],
+        "attempts": tried[:PER_PAGE],
+        "older": tried[PER_PAGE - 1].pk if len(tried) > PER_PAGE else None,
+        "is_first_page": not before,
+    }
+    return page(request, "support/account.html", context, title=f"Account {found.reference}")
+
+
+def _before(request: HttpRequest) -> int | None:
+    """Attempts older than this id. 404 for what can be no id."""
+    text = request.GET.get("before")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise Http404
+    return int(text)
+
+
+def _tries(found: Account, now: datetime) -> tuple[datetime | None, int | None]:
+    """Until when the account is blocked, if it is, and how many failures it has left; None: there is no limit."""
+    if not settings.ATTEMPTS_PER_ACCOUNT:
+        return None, None
+    counter = Throttle.objects.filter(scope=ThrottleScope.ACCOUNT, key=str(found.pk)).first()
+    if not counter:
+        return None, settings.ATTEMPTS_PER_ACCOUNT
+    if counter.blocked_until and counter.blocked_until > now:
+        return counter.blocked_until, 0
+    since = now - timedelta(hours=settings.ATTEMPT_WINDOW_HOURS)
+    recent = 0 if counter.blocked_until else sum(tried > since for tried in counter.recent)
+    return None, settings.ATTEMPTS_PER_ACCOUNT - recent
