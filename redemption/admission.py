@@ -114,6 +114,10 @@ class Admission:
             kind = Untried.UNAVAILABLE if by_program else Untried.THROTTLED
             self.turned_away = request.untried(kind, max(blocks.values()))
 
+    def answered(self) -> int | None:
+        """The attempt that another run of the same key made, because this one outlived its lease."""
+        return IdempotencyKey.objects.filter(pk=self.key_id).values_list("attempt", flat=True).first()
+
     def undo(self) -> None:
         """Nothing happened: the key may be used again and the try is not counted."""
         try:

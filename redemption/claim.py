@@ -35,24 +35,24 @@ BEGIN = _one_line(f"""
 
 _GIVE_BACK = give_back("%(tried_at)s::timestamptz", "unnest(%(scopes)s::text[], %(keys)s::text[], %(extras)s::int[])")
 
-# Transaction 2: everything that a redemption writes. Account first, then code: whoever redeems locks in this order.
-# The versions are those that the facts were read at; if either has moved on, nothing is claimed (and the caller rolls
-# back, because the account may have been advanced). Nor is anything claimed for a request of the last evening that was
-# held up until the batch's breakage was posted; nor is the key finished if another run of it was faster.
+# Transaction 2, one statement: everything that a redemption writes. Batch first, then account, then code: whoever
+# redeems locks in this order. The versions are those that the facts were read at. If either has moved on, if the card
+# is no longer unspent, or if another run of the key was faster, the statement fails and leaves nothing.
 CLAIM = _one_line(f"""
-    WITH advanced AS (
+    WITH held AS MATERIALIZED (
+        SELECT redemption_hold_batch(%(batch)s::bigint, %(batch_version)s::bigint) AS is_unchanged
+    ), advanced AS (
         UPDATE redemption_account SET version = version + 1,
             premium_until = coalesce(%(end)s::date, premium_until),
             premium_anchor_day = coalesce(%(anchor_day)s::int, premium_anchor_day),
             had_premium = had_premium OR %(end)s::date IS NOT NULL
         WHERE id = %(account)s::bigint AND version = %(account_version)s::bigint
+            AND (SELECT is_unchanged FROM held)
         RETURNING id, program_id
     ), claimed AS (
         UPDATE redemption_code AS c SET status = 2
         FROM advanced, redemption_batch AS b
-        WHERE c.serial = %(serial)s::bigint AND c.status = 1
-            AND b.id = c.batch_id AND b.version = %(batch_version)s::bigint AND b.status = 'active'
-            AND b.breakage_posted_for IS NULL
+        WHERE c.serial = %(serial)s::bigint AND c.status = 1 AND b.id = c.batch_id
         RETURNING c.serial, b.id AS batch_id, b.retailer_id
     ), attempt AS (
         INSERT INTO redemption_attempt
@@ -90,7 +90,7 @@ CLAIM = _one_line(f"""
         FROM attempt WHERE redemption_idempotencykey.id = %(key_id)s::bigint AND attempt_id IS NULL
         RETURNING attempt_id
     ), given_back AS ({_GIVE_BACK})
-    SELECT (SELECT count(*) FROM claimed), (SELECT count(*) FROM finished)
+    SELECT coalesce((SELECT attempt_id FROM finished), redemption_undo())
 """)
 
 # Transaction 2 of a try that lost, or of a preview. The try is given back for the (scope, key) pairs named.
@@ -107,5 +107,5 @@ REFUSE = _one_line(f"""
         FROM attempt WHERE redemption_idempotencykey.id = %(key_id)s::bigint AND attempt_id IS NULL
         RETURNING attempt_id
     ), given_back AS ({_GIVE_BACK})
-    SELECT attempt_id FROM finished
+    SELECT coalesce((SELECT attempt_id FROM finished), redemption_undo())
 """)

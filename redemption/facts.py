@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from redemption.code_format import Outcome
 from redemption.eligibility import AccountFacts, CodeFacts, Facts, RuleFacts
-from redemption.locks import BATCH
 from redemption.models import Account
 from redemption.patterns import Typed, read_typed
 
@@ -49,14 +48,12 @@ _JOINS = """
     WHERE a.id = %(account)s::bigint
 """
 
-# The look-up by what was typed, as redeem() does it: takes the batch's lock on the way, so that the statement which
-# claims the code sees every freeze that committed before, and none can commit until it is through.
+# The look-up by what was typed.
 _FIND_BY_DIGEST = f"""
     SELECT {_ACCOUNT}, {{blocked}}, {_RULES}, {_CODE},
         (SELECT count(*) FROM redemption_attempt v
             WHERE v.account_id = a.id AND v.code_id = c.serial AND v.outcome = 'previewed' AND v.at > %(since)s),
-        {{near}},
-        pg_advisory_xact_lock_shared({BATCH}, b.id::int)
+        {{near}}
     {_JOINS.format(found="c.digest IN ({digests})")}
     ORDER BY c.key_version DESC NULLS LAST LIMIT 1
 """
@@ -119,7 +116,7 @@ def _facts(row: Any, now: datetime) -> Facts:
         raise Account.DoesNotExist
     account, rest = row[:_ACCOUNT_WIDTH], row[_ACCOUNT_WIDTH:]
     rules, rest = rest[:_RULES_WIDTH], rest[_RULES_WIDTH:]
-    code, (previews, near_serial, *_) = rest[:_CODE_WIDTH], rest[_CODE_WIDTH:]
+    code, (previews, near_serial) = rest[:_CODE_WIDTH], rest[_CODE_WIDTH:]
     return Facts(
         now=now,
         rules=RuleFacts(*rules),

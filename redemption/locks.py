@@ -1,8 +1,8 @@
 """Advisory locks, held to the end of the transaction. The first number is the class, the second the row's id.
 
-Live redemptions share a batch's lock from the moment they read it; whatever changes the batch takes it alone (a
-trigger sees to that), and so waits for them: nothing is redeemed once a freeze has committed. The database keeps such
-locks in memory, where `FOR SHARE` on a popular batch's row would write to disk at every redemption.
+Redemptions share a batch's lock while they claim a code of it; whatever changes the batch takes it alone (a trigger
+sees to that), and so waits for them: nothing is redeemed once a freeze has committed. The database keeps such locks in
+memory, where `FOR SHARE` on a popular batch's row would write to disk at every redemption.
 """
 
 from django.db import connection
@@ -10,6 +10,13 @@ from django.db import connection
 BATCH = 1
 PROGRAM_CODES = 2
 SERIALS = 3
+
+
+def share(lock: int, row_id: int) -> None:
+    """Waits for whoever has taken the lock and keeps others from taking it, to the end of the transaction."""
+    assert connection.in_atomic_block, "a lock outside a transaction is gone at once"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s::int, %s::int)", [lock, row_id])
 
 
 def take(lock: int, row_id: int = 0) -> None:

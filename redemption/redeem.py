@@ -1,13 +1,16 @@
 """redeem(): a code, an account, one answer. The only way in which a code is spent.
 
-Two transactions. The first counts the try and takes the request's key; whatever happens later, the try was counted. The
-second reads the facts, runs the checks, and claims and writes everything in one statement, or records the refusal.
+Three statements, each a transaction of its own. The first counts the try and takes the request's key; whatever happens
+later, the try was counted. The second reads the facts; then the checks run. The third claims the code and writes
+everything that follows from it, provided that what the facts said still holds, or it records the refusal.
 """
 
 import logging
 import secrets
 from datetime import datetime
+from traceback import extract_tb
 
+import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -24,7 +27,8 @@ from redemption.admission import (
 from redemption.code_format import Outcome
 from redemption.eligibility import Facts, first_refusal
 from redemption.facts import read_facts_typed
-from redemption.models import Account, AttemptOutcome, Benefit, Channel, IdempotencyKey
+from redemption.locks import BATCH, share
+from redemption.models import Account, AttemptOutcome, Benefit, Channel
 from redemption.models.attempt import attempt_reference
 from redemption.patterns import Typed, read_typed
 from redemption.references import Untried
@@ -35,17 +39,9 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["KeyConflictError", "KeyRefusedError", "KeyRunningError", "Result", "preview", "redeem"]
 
-# Tries of the second transaction before we call it an outage; from the second on the account is locked first, so that
-# what is left to lose against is a batch that changes again and again.
+# Times that the facts are read and decided on before we call it an outage. From the second on batch and account are
+# locked first, so that hardly anything is left to lose against.
 TRIES = 10
-
-
-class _LostRaceError(Exception):
-    """What the facts said has changed in the meantime: read them again."""
-
-
-class _AnsweredError(Exception):
-    """Another run of the same key was faster: this one outlived its lease, or was taken for dead."""
 
 
 class _PausedError(Exception):
@@ -111,38 +107,60 @@ def _run(request: Request, text: str, key: str | None) -> Result:
     try:
         return _decide(request, typed, admission)
     except (_PausedError, DatabaseError) as error:
-        # An outage uses nothing up: neither the attempt nor the key. Its kind is logged, never its text.
-        logger.warning("Redeeming is unavailable: %s", type(error).__name__)
+        # An outage uses nothing up: neither the attempt nor the key.
+        logger.warning("Redeeming is unavailable: %s", _kind_of(error))
         admission.undo()
         return request.untried(Untried.UNAVAILABLE)
 
 
+def _kind_of(error: Exception) -> str:
+    """What happened and where, for the log: never the error's text, which may quote what was typed."""
+    cause = error.__cause__ or error
+    kind = type(cause).__name__
+    if isinstance(cause, psycopg.Error) and cause.sqlstate:
+        return f"{kind} {cause.sqlstate} from {cause.diag.source_function}"
+    return f"{kind} from {extract_tb(cause.__traceback__)[-1].name}"
+
+
 def _decide(request: Request, typed: Typed, admission: Admission) -> Result:
-    """Transaction 2, again for as long as somebody else was faster."""
+    """Reads, decides and writes, again for as long as somebody else was faster."""
     for number in range(TRIES):
         try:
-            with transaction.atomic(durable=True):
-                if number:
-                    # For its lock on the batch: everybody takes that before an account's.
-                    read_facts_typed(request.account.pk, typed, request.now, request.apparent_country)
-                    Account.objects.select_for_update(no_key=True).get(pk=request.account.pk)
-                facts = read_facts_typed(
-                    request.account.pk, typed, request.now, request.apparent_country, is_admitted=True
-                )
-                if facts.rules.is_paused:
-                    raise _PausedError
-                reason = first_refusal(facts)
-                if reason or request.wanted == AttemptOutcome.PREVIEWED:
-                    return _write_refusal(request, facts, reason, admission)
-                return _write_redemption(request, facts, admission)
-        except _LostRaceError:
-            continue
-        except _AnsweredError:
-            answered = IdempotencyKey.objects.filter(pk=admission.key_id).first()
-            if not answered or answered.attempt_id is None:
-                break
-            return stored_result(answered.attempt_id)
+            return _decide_undisturbed(request, typed, admission) if number else _decide_once(request, typed, admission)
+        except OperationalError as error:
+            if not _is_lost_race(error):
+                raise
+        if answered := admission.answered():
+            return stored_result(answered)
     raise _PausedError
+
+
+def _decide_undisturbed(request: Request, typed: Typed, admission: Admission) -> Result:
+    """Once the batch and the account are ours: batch first, as everybody locks them."""
+    with transaction.atomic(durable=True):
+        if code := _read(request, typed).code:
+            share(BATCH, code.batch_id)
+        Account.objects.select_for_update(no_key=True).get(pk=request.account.pk)
+        return _decide_once(request, typed, admission)
+
+
+def _is_lost_race(error: OperationalError) -> bool:
+    """Class 40: the database undid a statement that may well succeed when it is run again."""
+    return (getattr(error.__cause__, "sqlstate", None) or "").startswith("40")
+
+
+def _decide_once(request: Request, typed: Typed, admission: Admission) -> Result:
+    facts = _read(request, typed)
+    if facts.rules.is_paused:
+        raise _PausedError
+    reason = first_refusal(facts)
+    if reason or request.wanted == AttemptOutcome.PREVIEWED:
+        return _write_refusal(request, facts, reason, admission)
+    return _write_redemption(request, facts, admission)
+
+
+def _read(request: Request, typed: Typed) -> Facts:
+    return read_facts_typed(request.account.pk, typed, request.now, request.apparent_country, is_admitted=True)
 
 
 def _write_redemption(request: Request, facts: Facts, admission: Admission) -> Result:
@@ -157,6 +175,7 @@ def _write_redemption(request: Request, facts: Facts, admission: Admission) -> R
                 "account": facts.account.id,
                 "account_version": facts.account.version,
                 "serial": code.serial,
+                "batch": code.batch_id,
                 "batch_version": code.batch_version,
                 "value": code.value,
                 "currency": code.code_currency,
@@ -174,11 +193,6 @@ def _write_redemption(request: Request, facts: Facts, admission: Admission) -> R
                 **admission.given_back(previews=facts.previews),
             },
         )
-        claimed, finished = cursor.fetchone()
-        if not claimed:
-            raise _LostRaceError
-        if not finished:
-            raise _AnsweredError
     return Result(
         AttemptOutcome.REDEEMED,
         reference,
@@ -213,10 +227,7 @@ def _write_refusal(request: Request, facts: Facts, reason: RefusalReason | None,
                 **(NOTHING_GIVEN_BACK if burns else admission.given_back()),
             },
         )
-        row = cursor.fetchone()
-        if row is None:
-            raise _AnsweredError
-        attempt_id = row[0]
+        (attempt_id,) = cursor.fetchone()
     previewed = code if reason is None else None
     stretch = facts.stretch() if previewed and previewed.benefit == Benefit.PREMIUM else None
     return Result(

@@ -38,6 +38,22 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Whether the batch is still as its facts were read, and stays so to the end of the transaction. It waits for whoever
+-- changes the batch (1 is locks.BATCH) and then looks anew: a volatile function's statements have snapshots of their
+-- own, where the calling statement's is older than the wait.
+CREATE FUNCTION redemption_hold_batch(batch bigint, expected bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1, batch::int);
+    RETURN EXISTS (SELECT FROM redemption_batch WHERE id = batch AND version = expected AND status = 'active'
+        AND breakage_posted_for IS NULL);
+END $$;
+
+-- For a statement that must do all that it says or nothing. Its writes go with it; class 40 means: try again.
+CREATE FUNCTION redemption_undo() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'somebody else was faster' USING ERRCODE = 'serialization_failure';
+END $$;
+
 CREATE FUNCTION redemption_change_product() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.program_id, OLD.benefit, OLD.value, OLD.currency, OLD.months, OLD.days)

@@ -116,8 +116,8 @@ def test_a_signed_in_customer_gets_one_answer_for_every_code_that_is_not_valid(p
     answer = seen[RefusalReason.UNKNOWN]
     assert answer.text == Answer.NOT_VALID.label
     assert answer.attempts_used == 1
-    # Count, read, write, the last two in a transaction of their own.
-    assert len(answer.statements) == 5
+    # Count, read, write.
+    assert len(answer.statements) == 3
 
 
 def test_the_fourth_wrong_code_blocks_whatever_it_was(program):
