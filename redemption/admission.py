@@ -66,32 +66,29 @@ class Admission:
         scope = f"account:{account.pk}"
         request_hash = _request_hash(request, typed)
         window = timedelta(hours=settings.ATTEMPT_WINDOW_HOURS)
-        limits = {
-            ThrottleScope.ACCOUNT: (str(account.pk), Limit(settings.ATTEMPTS_PER_ACCOUNT, window)),
-            ThrottleScope.ADDRESS: (
-                address_key(request.address),
-                Limit(settings.ATTEMPTS_PER_ADDRESS if request.address else 0, window),
-            ),
-            ThrottleScope.PROGRAM: (
-                # Spread over many rows, because one counter for all would make every redemption wait for the last.
-                f"{account.program_id}:{random.randrange(PROGRAM_STRIPES)}",  # noqa: S311
-                Limit(-(-settings.ATTEMPTS_PER_PROGRAM // PROGRAM_STRIPES), timedelta(seconds=10)),
-            ),
+        self.address_key = address_key(request.address)
+        # Spread over many rows, because one counter for all would make every redemption wait for the last.
+        self.program_key = f"{account.program_id}:{random.randrange(PROGRAM_STRIPES)}"  # noqa: S311
+        begin = claim.begin(
+            account=Limit(settings.ATTEMPTS_PER_ACCOUNT, window),
+            address=Limit(settings.ATTEMPTS_PER_ADDRESS if request.address else 0, window),
+            program=Limit(-(-settings.ATTEMPTS_PER_PROGRAM // PROGRAM_STRIPES), timedelta(seconds=10)),
+        )
+        keys = {
+            ThrottleScope.ACCOUNT: str(account.pk),
+            ThrottleScope.ADDRESS: self.address_key,
+            ThrottleScope.PROGRAM: self.program_key,
         }
-        self.counted = [(str(limit_scope), limit_key) for limit_scope, (limit_key, _) in limits.items()]
         parameters: dict[str, Any] = {
             "scope": scope,
             "key": key,
             "request_hash": request_hash,
             "lease_until": now + LEASE,
             "now": now,
+            **{f"{limit_scope}_key": limit_key for limit_scope, limit_key in keys.items()},
         }
-        for limit_scope, (limit_key, limit) in limits.items():
-            parameters[f"{limit_scope}_key"] = limit_key
-            parameters[f"{limit_scope}_tries"] = limit.tries
-            parameters[f"{limit_scope}_window"] = limit.window
         with connection.cursor() as cursor:
-            cursor.execute(claim.BEGIN, parameters)
+            cursor.execute(begin, parameters)
             row = cursor.fetchone()
         if row is None:
             stored = IdempotencyKey.objects.filter(scope=scope, key=key).first()
@@ -102,13 +99,15 @@ class Admission:
                 raise KeyRunningError
             self.finished = stored.attempt_id
             return
+        self.counted = keys
         # A run after the lease was counted when the key's first one was.
         self.key_id, self.counted_at = row[:2]
-        decisions = dict(zip(limits, zip(row[2::2], row[3::2], strict=True), strict=True))
+        decisions = dict(zip(keys, zip(row[2::2], row[3::2], strict=True), strict=True))
         blocks = {limit_scope: until for limit_scope, (admitted, until) in decisions.items() if admitted is False}
         if blocks:
             # Turned away: nothing is stored on the key, and the scopes that had let it in have not seen it.
-            self.counted = [pair for pair in self.counted if pair[0] not in blocks]
+            for blocked in blocks:
+                del self.counted[blocked]
             self.undo()
             by_program = set(blocks) == {ThrottleScope.PROGRAM}
             kind = Untried.UNAVAILABLE if by_program else Untried.THROTTLED
@@ -122,22 +121,11 @@ class Admission:
         """Nothing happened: the key may be used again and the try is not counted."""
         try:
             IdempotencyKey.objects.filter(pk=self.key_id, attempt=None).delete()
-            for scope, key in self.counted:
-                take_back(ThrottleScope(scope), key, self.counted_at)
+            for scope, key in self.counted.items():
+                take_back(scope, key, self.counted_at)
         except DatabaseError:
             # The database is away. The lease ends by itself, and a rerun of the key is not counted again.
             return
-
-    def given_back(self, *, previews: int = 0) -> dict[str, list[Any]]:
-        """Parameters of the statements that take counts back: this try's, and the account's previews of the code."""
-        return {
-            "scopes": [scope for scope, _ in self.counted],
-            "keys": [key for _, key in self.counted],
-            "extras": [previews if scope == ThrottleScope.ACCOUNT else 0 for scope, _ in self.counted],
-        }
-
-
-NOTHING_GIVEN_BACK: dict[str, list[Any]] = {"scopes": [], "keys": [], "extras": []}
 
 
 def address_key(address: str) -> str:

@@ -4,8 +4,10 @@ They write redemption_attempt, _redemption, _transfer, _wallet, _premiumgrant, _
 _throttle; tests/redemption/test_redeem.py holds what they write to what the models say.
 """
 
+from functools import cache
+
 from redemption.models import ThrottleScope
-from redemption.throttle import give_back, upsert
+from redemption.throttle import Limit, give_back, upsert
 
 
 def _one_line(sql: str) -> str:
@@ -13,29 +15,35 @@ def _one_line(sql: str) -> str:
     return " ".join(sql.split())
 
 
-# Transaction 1, one statement: takes the key's lease and counts the try. A key whose lease ran out runs again,
+# The first statement: takes the key's lease and counts the try. A key whose lease ran out runs again,
 # uncounted. No row: the key is finished, running, or belongs to another request.
-BEGIN = _one_line(f"""
-    WITH lease AS (
-        INSERT INTO redemption_idempotencykey AS k (scope, key, request_hash, lease_until, created_at)
-        VALUES (%(scope)s::text, %(key)s::text, %(request_hash)s::bytea, %(lease_until)s::timestamptz,
-            %(now)s::timestamptz)
-        ON CONFLICT (scope, key) DO UPDATE SET lease_until = EXCLUDED.lease_until
-            WHERE k.attempt_id IS NULL AND k.lease_until <= %(now)s::timestamptz
-                AND k.request_hash = EXCLUDED.request_hash
-        RETURNING id, created_at, xmax = 0 AS is_new
-    ), account AS ({upsert(ThrottleScope.ACCOUNT, "(SELECT is_new FROM lease)")}
-    ), address AS ({upsert(ThrottleScope.ADDRESS, "(SELECT is_new FROM lease)")}
-    ), program AS ({upsert(ThrottleScope.PROGRAM, "(SELECT is_new FROM lease)")}
-    )
-    SELECT lease.id, lease.created_at, account.admitted, account.blocked_until, address.admitted,
-        address.blocked_until, program.admitted, program.blocked_until
-    FROM lease LEFT JOIN account ON true LEFT JOIN address ON true LEFT JOIN program ON true
-""")
+@cache
+def begin(account: Limit, address: Limit, program: Limit) -> str:
+    is_new = "(SELECT is_new FROM lease)"
+    return _one_line(f"""
+        WITH lease AS (
+            INSERT INTO redemption_idempotencykey AS k (scope, key, request_hash, lease_until, created_at)
+            VALUES (%(scope)s::text, %(key)s::text, %(request_hash)s::bytea, %(lease_until)s::timestamptz,
+                %(now)s::timestamptz)
+            ON CONFLICT (scope, key) DO UPDATE SET lease_until = EXCLUDED.lease_until
+                WHERE k.attempt_id IS NULL AND k.lease_until <= %(now)s::timestamptz
+                    AND k.request_hash = EXCLUDED.request_hash
+            RETURNING id, created_at, xmax = 0 AS is_new
+        ), account AS ({upsert(ThrottleScope.ACCOUNT, account, is_new)}
+        ), address AS ({upsert(ThrottleScope.ADDRESS, address, is_new)}
+        ), program AS ({upsert(ThrottleScope.PROGRAM, program, is_new)}
+        )
+        SELECT lease.id, lease.created_at, account.admitted, account.blocked_until, address.admitted,
+            address.blocked_until, program.admitted, program.blocked_until
+        FROM lease LEFT JOIN account ON true LEFT JOIN address ON true LEFT JOIN program ON true
+    """)
 
-_GIVE_BACK = give_back("%(tried_at)s::timestamptz", "unnest(%(scopes)s::text[], %(keys)s::text[], %(extras)s::int[])")
 
-# Transaction 2, one statement: everything that a redemption writes. Batch first, then account, then code: whoever
+# The counters of a try, each with how many older tries go with this one: the account's previews of the code.
+_COUNTERS = """(VALUES ('account', %(account)s::bigint::text, %(previews)s::int),
+    ('address', %(address_key)s::text, 0), ('program', %(program_key)s::text, 0))"""
+
+# The last statement: everything that a redemption writes. Batch first, then account, then code: whoever
 # redeems locks in this order. The versions are those that the facts were read at. If either has moved on, if the card
 # is no longer unspent, or if another run of the key was faster, the statement fails and leaves nothing.
 CLAIM = _one_line(f"""
@@ -89,11 +97,11 @@ CLAIM = _one_line(f"""
         UPDATE redemption_idempotencykey SET attempt_id = attempt.id
         FROM attempt WHERE redemption_idempotencykey.id = %(key_id)s::bigint AND attempt_id IS NULL
         RETURNING attempt_id
-    ), given_back AS ({_GIVE_BACK})
+    ), given_back AS ({give_back("%(tried_at)s::timestamptz", _COUNTERS)})
     SELECT coalesce((SELECT attempt_id FROM finished), redemption_undo())
 """)
 
-# Transaction 2 of a try that lost, or of a preview. The try is given back for the (scope, key) pairs named.
+# The last statement of a try that lost, or of a preview.
 REFUSE = _one_line(f"""
     WITH attempt AS (
         INSERT INTO redemption_attempt
@@ -106,6 +114,6 @@ REFUSE = _one_line(f"""
         UPDATE redemption_idempotencykey SET attempt_id = attempt.id
         FROM attempt WHERE redemption_idempotencykey.id = %(key_id)s::bigint AND attempt_id IS NULL
         RETURNING attempt_id
-    ), given_back AS ({_GIVE_BACK})
+    ), given_back AS ({give_back("%(tried_at)s::timestamptz", _COUNTERS, "%(gives_back)s::bool")})
     SELECT coalesce((SELECT attempt_id FROM finished), redemption_undo())
 """)

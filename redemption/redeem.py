@@ -17,7 +17,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from redemption import claim
 from redemption.admission import (
-    NOTHING_GIVEN_BACK,
     Admission,
     KeyConflictError,
     KeyRefusedError,
@@ -190,7 +189,9 @@ def _write_redemption(request: Request, facts: Facts, admission: Admission) -> R
                 "now": request.now,
                 "tried_at": admission.counted_at,
                 "key_id": admission.key_id,
-                **admission.given_back(previews=facts.previews),
+                "address_key": admission.address_key,
+                "program_key": admission.program_key,
+                "previews": facts.previews,
             },
         )
     return Result(
@@ -224,7 +225,10 @@ def _write_refusal(request: Request, facts: Facts, reason: RefusalReason | None,
                 "now": request.now,
                 "tried_at": admission.counted_at,
                 "key_id": admission.key_id,
-                **(NOTHING_GIVEN_BACK if burns else admission.given_back()),
+                "address_key": admission.address_key,
+                "program_key": admission.program_key,
+                "previews": 0,
+                "gives_back": not burns,
             },
         )
         (attempt_id,) = cursor.fetchone()

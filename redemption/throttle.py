@@ -6,7 +6,6 @@ window. Tries while blocked are only tallied. A try that succeeds is given back.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
@@ -20,11 +19,16 @@ class Limit:
     tries: int
     window: timedelta
 
+    @property
+    def interval(self) -> str:
+        """The window as SQL."""
+        return f"interval '{self.window.total_seconds()} s'"
 
-def upsert(scope: ThrottleScope, condition: str = "true") -> str:
-    """SQL of one scope's count. Parameters: `{scope}_key`, `{scope}_tries`, `{scope}_window` and `now`. Returns
+
+def upsert(scope: ThrottleScope, limit: Limit, condition: str = "true") -> str:
+    """SQL of one scope's count. Parameters: `{scope}_key` and `now`; the limit, a setting, stands in the text. Returns
     (admitted, blocked_until); no row where the limit is off."""
-    tries, window = f"%({scope}_tries)s::int", f"%({scope}_window)s::interval"
+    tries, window = limit.tries, limit.interval
     return f"""
         INSERT INTO redemption_throttle AS t (scope, key, recent, blocked_until, admitted, turned_away)
         SELECT '{scope}', %({scope}_key)s::text, ARRAY[%(now)s::timestamptz],
@@ -46,7 +50,7 @@ _WITHOUT_ONE = """
     t.recent[:array_position(t.recent, {at}) - 1] || t.recent[array_position(t.recent, {at}) + 1:]"""
 
 
-def give_back(at: str, keys: str) -> str:
+def give_back(at: str, keys: str, condition: str = "true") -> str:
     """SQL: takes back the try made at `at`, and `extra` older ones, for each (scope, key, extra) in `keys`."""
     left = _WITHOUT_ONE.format(at=at)
     # Locked in the order in which tries are counted, account, address, program: two that share more than one counter
@@ -56,20 +60,14 @@ def give_back(at: str, keys: str) -> str:
         SET recent = (SELECT x.tries[1 + least(k.extra, cardinality(x.tries)):] FROM (SELECT {left} AS tries) AS x),
             blocked_until = NULL
         FROM (SELECT l.id, k.extra FROM {keys} AS k (scope, key, extra) JOIN redemption_throttle AS l USING (scope, key)
-            ORDER BY scope FOR NO KEY UPDATE OF l) AS k
+            WHERE {condition} ORDER BY scope FOR NO KEY UPDATE OF l) AS k
         WHERE t.id = k.id AND array_position(t.recent, {at}) IS NOT NULL"""
 
 
 def hit(scope: ThrottleScope, key: str, limit: Limit, now: datetime) -> datetime | None:
     """Counts one try. None: admitted. Otherwise the time until which the key is blocked."""
-    parameters: dict[str, Any] = {
-        "now": now,
-        f"{scope}_key": key,
-        f"{scope}_tries": limit.tries,
-        f"{scope}_window": limit.window,
-    }
     with connection.cursor() as cursor:
-        cursor.execute(upsert(scope), parameters)
+        cursor.execute(upsert(scope, limit), {"now": now, f"{scope}_key": key})
         row = cursor.fetchone()
     if row is None or row[0]:
         return None
