@@ -79,13 +79,14 @@ def test_a_click_does_not_wait_for_the_worker_that_issues_the_batch():
         with worker.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute("SELECT FROM redemption_batch FOR UPDATE")
-            with connection.cursor() as impatient:
-                impatient.execute("SET lock_timeout = '100ms'")
-            assert enqueue(batch=batch, by=manager()) == job
+            with transaction.atomic():
+                # LOCAL, because the connection goes back to the pool.
+                with connection.cursor() as impatient:
+                    impatient.execute("SET LOCAL lock_timeout = '100ms'")
+                assert enqueue(batch=batch, by=manager()) == job
             cursor.execute("ROLLBACK")
     finally:
         worker.close()
-        connection.close()
 
 
 @pytest.mark.django_db
