@@ -16,7 +16,7 @@ _RUN = re.compile(r"[A-Za-z0-9]+(?:[-_./]+[A-Za-z0-9]+)*")
 _WORD = re.compile(r"([-_./]*)([A-Za-z0-9]+)")
 # Our own serial numbers and references; no format's prefix may be one of theirs.
 _PUBLIC = re.compile(
-    r"(?<![A-Z0-9])(?:\d{10}|(?:AC|AT|BA)(?:-[0-9A-Z]{4}){3}|NO(?:-[0-9A-Z]{4}){8})(?![A-Z0-9])", re.IGNORECASE
+    r"(?<![A-Z0-9])(?:\d{10}|(?:AC|AT|BA|TK)(?:-[0-9A-Z]{4}){3}|NO(?:-[0-9A-Z]{4}){8})(?![A-Z0-9])", re.IGNORECASE
 )
 _SHOUTED = re.compile(r"[A-Z]{6}")
 

@@ -32,6 +32,11 @@ class Permission(models.TextChoices):
     MANAGE_ACCOUNTS = "manage_accounts", "Change customers' accounts"
     MANAGE_STAFF = "manage_staff", "Change people and their roles"
     VIEW_AUDIT = "view_audit", "Read the audit trail"
+    VIEW_TICKETS = "view_tickets", "Read tickets"
+    ANSWER_TICKETS = "answer_tickets", "Answer tickets and change them"
+    ASSIGN_OTHERS = "assign_others", "Assign tickets to other people"
+    OPEN_QUARANTINE = "open_quarantine", "Open the original of a file that a customer sent"
+    MANAGE_DESK = "manage_desk", "Change known errors, macros, opening hours and targets"
 
 
 _P = Permission
@@ -43,6 +48,8 @@ _AGENT = {
     _P.VIEW_ACCOUNTS,
     _P.FREEZE,
     _P.REQUEST,
+    _P.VIEW_TICKETS,
+    _P.ANSWER_TICKETS,
 }
 _MANAGER = _AGENT | {
     _P.MANAGE_PROGRAMS,
@@ -52,16 +59,28 @@ _MANAGER = _AGENT | {
     _P.FETCH_PRINT_FILES,
     _P.APPROVE,
     _P.VIEW_AUDIT,
+    _P.ASSIGN_OTHERS,
+    _P.OPEN_QUARANTINE,
+    _P.MANAGE_DESK,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CUSTOMER: frozenset(),
     Role.RETAILER: frozenset(),
-    Role.SOCIAL_MEDIA: frozenset({_P.LOOK_UP}),
+    Role.SOCIAL_MEDIA: frozenset({_P.LOOK_UP, _P.VIEW_TICKETS, _P.ANSWER_TICKETS}),
     Role.AGENT: frozenset(_AGENT),
-    Role.SENIOR_AGENT: frozenset(_AGENT | {_P.APPROVE}),
+    Role.SENIOR_AGENT: frozenset(_AGENT | {_P.APPROVE, _P.ASSIGN_OTHERS}),
     Role.MANAGER: frozenset(_MANAGER),
-    Role.AUDITOR: frozenset({_P.LOOK_UP, _P.SEE_PERSONAL_DATA, _P.VIEW_CATALOGUE, _P.VIEW_ACCOUNTS, _P.VIEW_AUDIT}),
+    Role.AUDITOR: frozenset(
+        {
+            _P.LOOK_UP,
+            _P.SEE_PERSONAL_DATA,
+            _P.VIEW_CATALOGUE,
+            _P.VIEW_ACCOUNTS,
+            _P.VIEW_AUDIT,
+            _P.VIEW_TICKETS,
+        }
+    ),
     Role.ADMINISTRATOR: frozenset(_MANAGER | {_P.MANAGE_STAFF}),
     Role.SYSTEM: frozenset(),
 }

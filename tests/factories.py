@@ -29,6 +29,8 @@ from redemption.models import (
     User,
 )
 from redemption.roles import Role
+from support.actions.tickets import open_ticket
+from support.models import KnownError, Ticket, TicketChannel
 
 PASSWORD = "correct horse battery staple"
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -207,3 +209,25 @@ def account(of: Program | None = None, **fields: Any) -> Account:
 
 def last_day(days_ago: int) -> date:
     return date.fromordinal(timezone.now().date().toordinal() - days_ago)
+
+
+# --- The desk
+
+
+def ticket(of: Program | None = None, **fields: Any) -> Ticket:
+    """A customer's e-mail that nobody has read yet; `body` is what it says."""
+    fields = {
+        "channel": TicketChannel.EMAIL,
+        "subject": "My card does not work",
+        "body": "I scratched it and typed it, and it does not work.",
+        "requester_name": "Ada",
+        "requester_email": f"customer-{next(_numbers)}@example.com",
+        "program": of,
+        "now": NOON,
+        **fields,
+    }
+    return open_ticket(**fields)
+
+
+def known_error(of: Program | None = None, wording: str = "This code is not valid", **fields: Any) -> KnownError:
+    return KnownError.objects.create(program=of, wording=wording, **fields)

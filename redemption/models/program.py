@@ -15,7 +15,7 @@ from redemption.code_format import CROCKFORD, CodePattern, Outcome
 from redemption.refusals import RefusalReason
 
 # What references begin with: accounts, attempts, batches, and answers that left no attempt.
-REFERENCE_PREFIXES = frozenset({"AC", "AT", "BA", "NO"})
+REFERENCE_PREFIXES = frozenset({"AC", "AT", "BA", "NO", "TK"})
 
 
 def validate_time_zone(value: str) -> None:

@@ -1,5 +1,59 @@
 """The people's side of the records."""
 
+from support.models.attachment import Attachment, AttachmentKind, AttachmentPage, ScanState
 from support.models.audit_event import AuditAction, AuditEvent, AuditPersonal
+from support.models.known_error import Cause, KnownError
+from support.models.macro import Macro
+from support.models.message import Draft, MailState, Message, MessageKind, Presence
+from support.models.saved_view import SavedView
+from support.models.target import Holiday, OpeningHours, Target, Weekday
+from support.models.ticket import (
+    DONE,
+    OURS,
+    THEIRS,
+    UNFINISHED,
+    Priority,
+    StatusGroup,
+    StepTried,
+    Surface,
+    Ticket,
+    TicketChannel,
+    TicketStatus,
+)
+from support.models.ticket_event import TicketEvent, TicketEventKind
 
-__all__ = ["AuditAction", "AuditEvent", "AuditPersonal"]
+__all__ = [
+    "DONE",
+    "OURS",
+    "THEIRS",
+    "UNFINISHED",
+    "Attachment",
+    "AttachmentKind",
+    "AttachmentPage",
+    "AuditAction",
+    "AuditEvent",
+    "AuditPersonal",
+    "Cause",
+    "Draft",
+    "Holiday",
+    "KnownError",
+    "Macro",
+    "MailState",
+    "Message",
+    "MessageKind",
+    "OpeningHours",
+    "Presence",
+    "Priority",
+    "SavedView",
+    "ScanState",
+    "StatusGroup",
+    "StepTried",
+    "Surface",
+    "Target",
+    "Ticket",
+    "TicketChannel",
+    "TicketEvent",
+    "TicketEventKind",
+    "TicketStatus",
+    "Weekday",
+]

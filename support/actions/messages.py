@@ -1,0 +1,138 @@
+"""Writing on a ticket: the customer, an answer, a note."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from redemption.models import Code, User
+from support import audit
+from support.actions.tickets import TicketError, locked, require, write
+from support.models import (
+    AuditAction,
+    Draft,
+    MailState,
+    Message,
+    MessageKind,
+    Ticket,
+    TicketChannel,
+    TicketEventKind,
+    TicketStatus,
+)
+from support.redaction import redact
+
+UNDO = timedelta(seconds=10)
+
+
+class StaleTicketError(Exception):
+    """Somebody wrote on the ticket since `by` read it: `newer` are the messages that he has not seen."""
+
+    def __init__(self, newer: list[Message]) -> None:
+        super().__init__()
+        self.newer = newer
+
+
+@sensitive_variables("body", "text")
+def write_staff_message(
+    *,
+    ticket: Ticket,
+    kind: MessageKind,
+    body: str,
+    by: User,
+    send_key: str | None = None,
+    seen: int | None = None,
+    status: TicketStatus | None = None,
+    now: datetime | None = None,
+) -> Message:
+    """An answer or a note. With `seen`, the last message that `by` has read: raises StaleTicketError where a newer one
+    is there that is not his own. The same `send_key` again gives the first message and writes nothing.
+    """
+    now = now or timezone.now()
+    require(by, ticket)
+    if not body.strip():
+        raise TicketError("There is nothing in it yet.")
+    text = redact(body)
+    with transaction.atomic():
+        ticket = locked(ticket)
+        if send_key and (sent := Message.objects.filter(send_key=send_key).first()):
+            return sent
+        if ticket.merged_into_id:
+            raise TicketError("It was merged into another ticket: write there, or undo the merge.")
+        if seen is not None:
+            newer = list(ticket.messages.filter(pk__gt=seen).exclude(author=by).order_by("pk"))
+            if newer:
+                raise StaleTicketError(newer)
+        by_mail = kind == MessageKind.REPLY and goes_by_mail(ticket)
+        message = Message.objects.create(
+            ticket=ticket,
+            kind=kind,
+            author=by,
+            body=text.text,
+            send_key=send_key,
+            at=now,
+            mail_state=MailState.QUEUED if by_mail else MailState.NONE,
+            undo_until=now + UNDO if kind == MessageKind.REPLY else None,
+        )
+        changes = {}
+        if kind == MessageKind.REPLY:
+            ticket.first_responded_at = ticket.first_responded_at or now
+            ticket.assignee = ticket.assignee or by
+            target = status or TicketStatus.WAITING_FOR_CUSTOMER
+            if target != ticket.status:
+                changes["status"] = [ticket.status, target]
+                ticket.status = target
+        elif status and status != ticket.status:
+            changes["status"] = [ticket.status, status]
+            ticket.status = status
+        kind_of_event = TicketEventKind.REPLIED if kind == MessageKind.REPLY else TicketEventKind.CHANGED
+        write(ticket, by=by, kind=kind_of_event, changes=changes, now=now)
+        Draft.objects.filter(ticket=ticket, person=by, kind=kind).delete()
+        action = AuditAction.TICKET_ANSWERED if kind == MessageKind.REPLY else AuditAction.TICKET_NOTED
+        audit.record(action, by=by, target=f"ticket:{ticket.pk}", message=message.pk)
+    return message
+
+
+@sensitive_variables("body", "quoted", "text")
+def add_customer_message(
+    *,
+    ticket: Ticket,
+    body: str,
+    author_name: str = "",
+    author: User | None = None,
+    quoted: str = "",
+    mail_id: str | None = None,
+    now: datetime | None = None,
+) -> Message:
+    """What the customer writes next: a ticket that was waiting or solved needs us again."""
+    now = now or timezone.now()
+    text = redact(body)
+    with transaction.atomic():
+        ticket = locked(ticket)
+        message = Message.objects.create(
+            ticket=ticket,
+            kind=MessageKind.CUSTOMER,
+            author=author,
+            author_name=author_name[:150] or ticket.requester_name,
+            body=text.text,
+            quoted=redact(quoted).text,
+            mail_id=mail_id,
+            at=now,
+        )
+        if ticket.code is None and text.serials:
+            ticket.code = Code.objects.filter(pk__in=text.serials).first()
+        changes = {}
+        if ticket.status not in (TicketStatus.NEW, TicketStatus.OPEN) and not ticket.merged_into_id:
+            changes["status"] = [ticket.status, TicketStatus.OPEN]
+            ticket.status = TicketStatus.OPEN
+        write(ticket, by=User.objects.system(), kind=TicketEventKind.CHANGED, changes=changes, now=now)
+    return message
+
+
+def goes_by_mail(ticket: Ticket) -> bool:
+    """Answers to what came by telephone, chat or in public are given there."""
+    return bool(ticket.requester_email) and ticket.channel in (
+        TicketChannel.EMAIL,
+        TicketChannel.WEB,
+        TicketChannel.RETAILER,
+    )

@@ -1,0 +1,168 @@
+"""Opening tickets and changing them. Every change is written down with who made it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from redemption.models import Account, Code, Program, Retailer, User
+from redemption.roles import Permission
+from support import audit
+from support.models import (
+    AuditAction,
+    Message,
+    MessageKind,
+    Priority,
+    Ticket,
+    TicketChannel,
+    TicketEvent,
+    TicketEventKind,
+    TicketStatus,
+)
+from support.redaction import redact
+from support.targets import reckon
+
+# What change() changes; everything else has a verb of its own.
+CHANGEABLE = frozenset(
+    {
+        "subject", "status", "priority", "assignee", "tags", "account", "code", "program", "retailer",
+        "error_message", "known_error", "surface", "steps_tried", "requester_name", "requester_email",
+    }
+)  # fmt: skip
+# The history says that these changed, not how: they hold a customer's words or person.
+_UNTOLD = frozenset({"subject", "error_message", "requester_name", "requester_email"})
+
+
+class TicketError(Exception):
+    """Why a ticket cannot be changed so, in a sentence for the person who tried."""
+
+
+@sensitive_variables("subject", "body", "error_message", "told", "seen", "text")
+def open_ticket(
+    *,
+    channel: TicketChannel,
+    subject: str,
+    body: str,
+    by: User | None = None,
+    requester_name: str = "",
+    requester_email: str = "",
+    account: Account | None = None,
+    code: Code | None = None,
+    program: Program | None = None,
+    retailer: Retailer | None = None,
+    error_message: str = "",
+    surface: str = "",
+    steps_tried: list[str] | None = None,
+    priority: Priority = Priority.NORMAL,
+    mail_id: str | None = None,
+    quoted: str = "",
+    now: datetime | None = None,
+) -> Ticket:
+    """A new ticket with the customer's first message, both without codes: a code in them becomes a link to its card.
+
+    `by`: the agent who writes a call or a chat down; None where the customer wrote it.
+    """
+    now = now or timezone.now()
+    if by and not by.may(Permission.ANSWER_TICKETS):
+        raise TicketError("Your role does not open tickets.")
+    told, seen, text = redact(subject), redact(error_message), redact(body)
+    serials = [*text.serials, *seen.serials, *told.serials]
+    if code is None and serials:
+        code = Code.objects.filter(pk__in=serials).select_related("batch__product").first()
+    if code and program is None:
+        program = code.batch.product.program
+    if account and program is None:
+        program = account.program
+    with transaction.atomic():
+        ticket = Ticket(
+            channel=channel,
+            subject=told.text[:200] or "(no subject)",
+            requester_name=requester_name[:150],
+            requester_email=requester_email,
+            account=account,
+            code=code,
+            program=program,
+            retailer=retailer,
+            error_message=seen.text[:500],
+            surface=surface,
+            steps_tried=steps_tried or [],
+            priority=priority,
+            created_at=now,
+            updated_at=now,
+        )
+        reckon(ticket, now=now)
+        ticket.save()
+        Message.objects.create(
+            ticket=ticket,
+            kind=MessageKind.CUSTOMER,
+            author_name=requester_name[:150],
+            body=text.text,
+            quoted=redact(quoted).text,
+            mail_id=mail_id,
+            at=now,
+        )
+        actor = by or User.objects.system()
+        TicketEvent.objects.create(ticket=ticket, at=now, by=actor, kind=TicketEventKind.OPENED)
+        if by:
+            audit.record(AuditAction.TICKET_CREATED, by=by, target=f"ticket:{ticket.pk}")
+    return ticket
+
+
+@sensitive_variables("fields", "value", "before")
+def change(*, ticket: Ticket, by: User, now: datetime | None = None, **fields: Any) -> Ticket:
+    """Changes some of the CHANGEABLE fields and writes the history; what is the same already changes nothing."""
+    now = now or timezone.now()
+    assert fields.keys() <= CHANGEABLE, fields.keys() - CHANGEABLE
+    require(by, ticket)
+    if "assignee" in fields and fields["assignee"] not in (None, by) and not by.may(Permission.ASSIGN_OTHERS):
+        raise TicketError("Your role assigns tickets to nobody but yourself.")
+    with transaction.atomic():
+        ticket = locked(ticket)
+        if ticket.merged_into_id:
+            raise TicketError("It was merged into another ticket: change that one, or undo the merge.")
+        changes: dict[str, list[Any]] = {}
+        for name, value in fields.items():
+            if name in _UNTOLD:
+                value = redact(value).text
+            before = getattr(ticket, name)
+            if before == value:
+                continue
+            setattr(ticket, name, value)
+            changes[name] = [] if name in _UNTOLD else [_plain(before), _plain(value)]
+        if changes:
+            write(ticket, by=by, kind=TicketEventKind.CHANGED, changes=changes, now=now)
+            audit.record(
+                AuditAction.TICKET_CHANGED, by=by, target=f"ticket:{ticket.pk}", fields=" ".join(sorted(changes))
+            )
+    return ticket
+
+
+def require(by: User, ticket: Ticket) -> None:
+    """Whether `by` may change this ticket at all."""
+    if not by.may(Permission.ANSWER_TICKETS) or not Ticket.objects.visible_to(by).filter(pk=ticket.pk).exists():
+        raise TicketError("Your role does not change this ticket.")
+
+
+def locked(ticket: Ticket) -> Ticket:
+    """The ticket as it is now, and nobody else's to change until the transaction ends."""
+    return Ticket.objects.select_for_update(no_key=True).get(pk=ticket.pk)
+
+
+def write(ticket: Ticket, *, by: User, kind: TicketEventKind, now: datetime, changes: dict[str, list[Any]]) -> None:
+    """Saves a locked ticket with its deadlines, its next version and a line of history."""
+    if ticket.status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
+        ticket.solved_at = ticket.solved_at or now
+    else:
+        ticket.solved_at = None
+    reckon(ticket, now=now)
+    ticket.updated_at = now
+    ticket.version += 1
+    ticket.save()
+    TicketEvent.objects.create(ticket=ticket, at=now, by=by, kind=kind, changes=changes)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON holds of a field: the row's id where it is one."""
+    return getattr(value, "pk", value)
