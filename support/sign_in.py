@@ -14,9 +14,11 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
 from django.urls import reverse
 
 from redemption.models import User
+from redemption.roles import Role
 from support.audit import record
 from support.models import AuditAction
 
@@ -27,13 +29,19 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """The desk does not exist for customers: they get their own settings until they ask for a page by address."""
-        address: str = super().get_login_redirect_url(request)
-        return address if request.user.is_staff else reverse("mfa_index")
+        """Each to the page that is theirs: the desk exists for staff only."""
+        if request.user.is_staff:
+            address: str = super().get_login_redirect_url(request)
+            return address
+        assert isinstance(request.user, User)
+        return reverse("redeem" if request.user.role == Role.CUSTOMER else "mfa_index")
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """Records the sign-in before the session's cookie goes out: if it cannot be recorded, nobody is signed in."""
         record(AuditAction.SIGNED_IN, by=user)
+        if kwargs["redirect_url"] == resolve_url(settings.LOGIN_REDIRECT_URL):
+            # The bare address was opened, which is sent here as if the desk had been asked for.
+            kwargs["redirect_url"] = self.get_login_redirect_url(request)
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response
 

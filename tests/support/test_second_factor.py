@@ -175,9 +175,10 @@ def test_switched_off_the_password_is_enough(client, settings):
 
 
 def test_customers_need_no_factor_and_find_no_desk(client):
-    for role in (Role.CUSTOMER, Role.RETAILER):
+    for role, first_page in ((Role.CUSTOMER, "redeem"), (Role.RETAILER, "mfa_index")):
         client.logout()
-        assert sign_in(client, user(role)) == reverse("mfa_index")
+        assert sign_in(client, user(role)) == reverse(first_page)
+        assert client.get(reverse(first_page)).status_code == 200
         assert client.get(reverse("usersessions_list")).status_code == 200
         for address in ("/", "/admin/", BATCHES, "/admin/logout/", "/admin/nowhere/"):
             assert client.get(address).status_code == 404, address
