@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from redemption.models import Account, BillingProvider, Plan, Restriction
+from redemption.models import Account, BillingProvider, Plan, Restriction, User
 from redemption.roles import Role
 from support.demo.programs import COUNTRIES, FILMS, MUSIC
 from support.demo.world import World
@@ -68,6 +68,8 @@ SITUATIONS = {
     "films, mistyping": Situation("Greta Sommer", "DE", FILMS, {"plan": Plan.BASIC}),
     "films, another country": Situation("Pippa Shaw", "GB", FILMS, {"plan": Plan.BASIC}),
 }
+# Whom every code tells the same, beside the customer: with the one password of them all.
+SIGNING_IN = {"billed by Apple", "unverified", "flagged"}
 # As texts, because a list takes a line a name.
 _FIRST = (
     "Ada Amir Anja Ben Carl Cora Dina Eli Elsa Emil Felix Gina Hana Ivan Jana Jun Kai Lea Leo Mia Noah Olga Pia Zoe"
@@ -101,11 +103,16 @@ def crowd(world: World, program: str, country: str) -> list[str]:
 
 def _account(world: World, key: str, situation: Situation, *, joined: int, number: int | None = None) -> None:
     local = ".".join("".join(symbol for symbol in word if symbol.isalnum()) for word in situation.name.lower().split())
-    is_customer = situation.name == "Cleo Customer"
+    customer = world.people[Role.CUSTOMER]
+    user = customer if situation.name == customer.name else None
+    if key in SIGNING_IN:
+        user = User(email=f"{local}@example.com", name=situation.name, password=customer.password)
+        user.full_clean()
+        user.save()
     account = Account(
         program=world.programs[situation.program],
-        email=world.people[Role.CUSTOMER].email if is_customer else f"{local}{number or ''}@example.com",
-        user=world.people[Role.CUSTOMER] if is_customer else None,
+        email=user.email if user else f"{local}{number or ''}@example.com",
+        user=user,
         country=situation.country,
         **{"email_verified": True, "currency": COUNTRIES[situation.country][0]} | situation.fields,
     )

@@ -14,6 +14,7 @@ def collect(world: World) -> Examples:
     damaged, unspent = cards["de credit"][2], cards["us credit"][7]
     pin = cards["de films"][1]
     frozen = cards["gb month"]
+    gift, american = cards["gb credit"][5], cards["us credit"][8]
     return Examples(
         {
             Role.AGENT: [
@@ -53,9 +54,12 @@ def collect(world: World) -> Examples:
                 f"Look up {accounts['billed by Apple'].email}: accounts are for support agents.",
             ],
             Role.CUSTOMER: [
-                "Sign in: for a customer, the desk and its pages do not exist. What there is: /accounts/sessions/ and, "
-                "to change the password, /accounts/password/change/.",
-                f"Redeeming has no page yet; what {accounts['customer'].email} has redeemed, an agent looks up.",
+                f"Redeem {gift.text} for {accounts['customer'].program}, then once more: the page knows it was you. "
+                f"A slip is told at once and costs nothing: {swapped(gift.text)}.",
+                f"{frozen[4].text} is frozen, {american.text} is for the United States: both get one and the same "
+                "answer. A fourth wrong code, and the account waits for a day.",
+                f"Sign in as {accounts['billed by Apple'].email}, {accounts['unverified'].email} or "
+                f"{accounts['flagged'].email} (same password): every code, good or bad, gets the account's own answer.",
             ],
         }
     )
