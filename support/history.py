@@ -1,0 +1,108 @@
+"""A ticket's history in sentences: what was changed, from what to what, by whom."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from redemption.models import Account, Program, Retailer, User
+from redemption.roles import Permission
+from support.models import (
+    KnownError,
+    Priority,
+    StepTried,
+    Surface,
+    Ticket,
+    TicketEvent,
+    TicketEventKind,
+    TicketStatus,
+)
+
+_WORDS = {
+    "error_message": "error message",
+    "known_error": "known error",
+    "surface": "where it was seen",
+    "steps_tried": "steps tried",
+    "requester_name": "requester’s name",
+    "requester_email": "requester’s e-mail address",
+    "code": "card",
+    "duplicate_of": "duplicate of",
+    "merged_into": "merged into",
+    "merged": "merged tickets",
+    "is_problem": "problem",
+}
+_CHOICES: dict[str, Any] = {"status": TicketStatus, "priority": Priority, "surface": Surface, "steps_tried": StepTried}
+_ROWS: dict[str, Any] = {
+    "assignee": User,
+    "account": Account,
+    "program": Program,
+    "retailer": Retailer,
+    "known_error": KnownError,
+    "problem": Ticket,
+    "incident": Ticket,
+    "duplicate_of": Ticket,
+    "merged_into": Ticket,
+    "merged": Ticket,
+}
+
+
+def sentences(events: Iterable[TicketEvent], *, shown_to: User) -> dict[int, str]:
+    """By event; an answer that changed nothing else has none, because the message itself tells of it.
+
+    At most one query for each kind of row that the changes name.
+    """
+    events = list(events)
+    names = _names(events, shown_to)
+    told = {}
+    for event in events:
+        changes = [_change(field, values, names) for field, values in event.changes.items()]
+        told[event.pk] = _sentence(TicketEventKind(event.kind), changes)
+    return {key: sentence for key, sentence in told.items() if sentence}
+
+
+def _sentence(kind: TicketEventKind, changes: list[str]) -> str:
+    what = ", ".join(changes)
+    if kind is TicketEventKind.CHANGED:
+        return f"changed {what}" if what else ""
+    if kind is TicketEventKind.REPLIED:
+        return f"answered, which changed {what}" if what else ""
+    return f"{kind.label}: {what}" if what else kind.label
+
+
+def _change(field: str, values: list[Any], names: dict[tuple[type, int], str]) -> str:
+    word = _WORDS.get(field, field)
+    if len(values) != 2:
+        return f"the {word}"
+    before, after = (_value(field, value, names) for value in values)
+    if field in ("merged", "incident"):
+        return f"{word} {after or before}"
+    if not after:
+        return f"{word} from {before} to none"
+    return f"{word} from {before} to {after}" if before else f"{word} to {after}"
+
+
+def _value(field: str, value: Any, names: dict[tuple[type, int], str]) -> str:
+    if value in (None, "", [], False):
+        return ""
+    if value is True:
+        return "yes"
+    if isinstance(value, list):
+        return ", ".join(_value(field, part, names) for part in value)
+    if field in _CHOICES and value in _CHOICES[field].values:
+        return str(_CHOICES[field](value).label)
+    if field in _ROWS:
+        return names.get((_ROWS[field], value), "another")
+    return str(value)
+
+
+def _names(events: list[TicketEvent], shown_to: User) -> dict[tuple[type, int], str]:
+    wanted: dict[Any, set[int]] = {}
+    for event in events:
+        for field, values in event.changes.items():
+            if field in _ROWS:
+                wanted.setdefault(_ROWS[field], set()).update(value for value in values if value)
+    if not shown_to.may(Permission.VIEW_ACCOUNTS):
+        wanted.pop(Account, None)
+    return {
+        (model, key): getattr(row, "reference", None) or str(row)
+        for model, keys in wanted.items()
+        for key, row in model.objects.in_bulk(keys).items()
+    }

@@ -1,0 +1,119 @@
+"""A ticket's page: what went wrong for whom, all that was written about it, and the boxes to answer in."""
+
+import secrets
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from redemption.models import Code
+from redemption.requests import StaffRequest
+from redemption.roles import Permission
+from support import audit
+from support.diagnosis import verdict, with_state
+from support.models import AuditAction, Draft, Message, MessageKind, StepTried, Ticket
+from support.pages import page
+from support.permissions import requires
+from support.references import read_reference
+from support.thread import Thread, thread
+from support.ticket_forms import WriteForm
+from support.timeline import timeline
+
+MOST_EARLIER = 10
+WRITTEN = (MessageKind.REPLY, MessageKind.NOTE)
+
+
+@require_safe
+@requires(Permission.VIEW_TICKETS)
+@transaction.atomic
+def ticket(request: StaffRequest, reference: str) -> HttpResponse:
+    return show(request, ticket_of(request, reference))
+
+
+def ticket_of(request: StaffRequest, reference: str) -> Ticket:
+    """The ticket of this reference, where the person may see it; else it does not exist."""
+    visible = Ticket.objects.visible_to(request.user).select_related(
+        "program", "retailer", "assignee", "account__program", "known_error", "problem", "duplicate_of", "merged_into"
+    )
+    found = visible.filter(reference=read_reference(reference)).first()
+    if not found:
+        raise Http404
+    return found
+
+
+def show(
+    request: StaffRequest,
+    found: Ticket,
+    *,
+    written: WriteForm | None = None,
+    newer: list[Message] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page, with a form that was refused in place of a fresh one, and the messages that its writer had not seen."""
+    may = request.user.may
+    story = thread(found, shown_to=request.user, before=_before(request))
+    audit.record(AuditAction.TICKET_OPENED, by=request.user, target=f"ticket:{found.pk}")
+    answers = may(Permission.ANSWER_TICKETS)
+    context = {
+        "ticket": found,
+        "thread": story,
+        "steps": [(step.label, step.value in found.steps_tried) for step in StepTried],
+        "earlier": _earlier(request, found),
+        "shows_people": may(Permission.SEE_PERSONAL_DATA),
+        "opens_accounts": may(Permission.VIEW_ACCOUNTS),
+        "answers": answers,
+        "boxes": _boxes(request, found, story, written) if answers and not found.merged_into_id else [],
+        "newer": newer or [],
+        **_card(request, found),
+    }
+    return page(request, "support/ticket.html", context, title=f"Ticket {found.reference}", status=status)
+
+
+def _before(request: HttpRequest) -> int | None:
+    """Messages older than this id. 404 for what can be no id."""
+    text = request.GET.get("before")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise Http404
+    return int(text)
+
+
+def _card(request: StaffRequest, found: Ticket) -> dict[str, Any]:
+    card = with_state(Code.objects.filter(pk=found.code_id)).first() if found.code_id else None
+    if not card:
+        return {"card": None, "verdict": None}
+    shows_people = request.user.may(Permission.SEE_PERSONAL_DATA)
+    events = timeline(card).events
+    return {"card": card, "verdict": verdict(card, events, shows_people=shows_people, now=timezone.now())}
+
+
+def _earlier(request: StaffRequest, found: Ticket) -> list[Ticket]:
+    """Other tickets of the same requester, account or card, the newest first."""
+    others = Ticket.objects.visible_to(request.user).exclude(pk=found.pk)
+    of = []
+    if found.requester_email:
+        of.append(others.filter(requester_email=found.requester_email))
+    if found.account_id:
+        of.append(others.filter(account=found.account_id))
+    if found.code_id:
+        of.append(others.filter(code=found.code_id))
+    # Each on an index of its own, where one OR would read them all.
+    newest = [tickets.order_by("-pk")[:MOST_EARLIER] for tickets in of]
+    rows = {ticket.pk: ticket for tickets in newest for ticket in tickets}
+    return sorted(rows.values(), key=lambda ticket: -ticket.pk)[:MOST_EARLIER]
+
+
+def _boxes(request: StaffRequest, found: Ticket, story: Thread, written: WriteForm | None) -> list[WriteForm]:
+    """Both boxes, with the drafts that were kept."""
+    drafts = {draft.kind: draft.body for draft in Draft.objects.filter(ticket=found, person=request.user)}
+    boxes = []
+    for kind in WRITTEN:
+        if written and written.kind == kind:
+            boxes.append(written)
+            continue
+        initial = {"body": drafts.get(kind, ""), "send_key": secrets.token_urlsafe(20), "seen": story.newest}
+        boxes.append(WriteForm(kind=kind, initial=initial))
+    return boxes
