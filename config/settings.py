@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import environ
 import pyrage
@@ -199,14 +200,53 @@ ATTEMPT_WINDOW_HOURS = env.int("ATTEMPT_WINDOW_HOURS", default=24)
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 MEDIA_ROOT = Path(env.str("PRIVATE_FILES_DIR", default=str(VAR_DIR / "files")))
+# What customers send, as pictures of our own making and as it came: for nobody but this process, and at no address.
+_private: dict[str, Any] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+}
+_pictures = _quarantine = _private
+if _bucket := env.str("S3_BUCKET", default=""):
+    _options = {
+        "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+        "region_name": env.str("S3_REGION", default="") or None,
+        "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+        "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+        "default_acl": "private",
+        "file_overwrite": False,
+    }
+    _s3 = "storages.backends.s3.S3Storage"
+    _pictures = {"BACKEND": _s3, "OPTIONS": {**_options, "bucket_name": _bucket}}
+    # A bucket of its own can have rules of its own.
+    _quarantine_bucket = env.str("S3_QUARANTINE_BUCKET", default="") or _bucket
+    _quarantine = {"BACKEND": _s3, "OPTIONS": {**_options, "bucket_name": _quarantine_bucket}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "pictures": _pictures,
+    "quarantine": _quarantine,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+
+# --- Files that customers send. Telephones make photos of up to 50 million pixels and some 15 MB; a message with more
+# than ten of them, or a receipt of more than twenty pages, is no receipt.
+UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=10)
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=20_000_000)
+UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=50_000_000)
+UPLOAD_MAX_PAGES = env.int("UPLOAD_MAX_PAGES", default=20)
+# A whole form with files, on the tickets' pages; any other page takes DATA_UPLOAD_MAX_MEMORY_SIZE.
+UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=60_000_000)
+# What opening one file may cost; all of a message's files together take three times as long at most. Fifty million
+# pixels need some 400 MB to be turned; two files at once in each process leave the machine the rest.
+UPLOAD_SECONDS = env.int("UPLOAD_SECONDS", default=20)
+UPLOAD_MEMORY_MB = env.int("UPLOAD_MEMORY_MB", default=1024)
+UPLOAD_DECODERS = env.int("UPLOAD_DECODERS", default=2)
+# Optional: tcp://host:3310 or unix:///run/clamav/clamd.ctl.
+CLAMD_URL = env.str("CLAMD_URL", default="")
+
 EMAIL_CONFIG = env.email("EMAIL_URL", default=f"filemail:///{VAR_DIR / 'mail'}")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 20
@@ -217,6 +257,10 @@ LANGUAGE_CODE = "en-gb"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
+# In which the desk's opening hours and holidays are.
+DESK_TIME_ZONE = env.str("DESK_TIME_ZONE", default="UTC")
+if DESK_TIME_ZONE not in available_timezones():
+    raise ImproperlyConfigured("DESK_TIME_ZONE is a name such as Europe/Stockholm.")
 
 # --- Security: everything on, but for the demo's plain http
 SESSION_COOKIE_HTTPONLY = True

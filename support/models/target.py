@@ -1,9 +1,13 @@
 """When the desk answers: opening hours, holidays, and how soon by priority."""
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 
 from support.models.ticket import Priority
+
+# Nobody waits for longer; in minutes.
+LONGEST = 100_000
 
 
 class Weekday(models.IntegerChoices):
@@ -54,8 +58,12 @@ class Target(models.Model):
     """How soon tickets of a priority are answered and solved, in minutes of opening hours."""
 
     priority = models.PositiveSmallIntegerField(choices=Priority, unique=True)
-    first_response = models.PositiveIntegerField(help_text="Minutes of opening hours.")
-    resolution = models.PositiveIntegerField(help_text="Minutes of opening hours, not counting those spent waiting.")
+    first_response = models.PositiveIntegerField(
+        help_text="Minutes of opening hours.", validators=[MaxValueValidator(LONGEST)]
+    )
+    resolution = models.PositiveIntegerField(
+        help_text="Minutes of opening hours, not counting those spent waiting.", validators=[MaxValueValidator(LONGEST)]
+    )
 
     class Meta:
         ordering = ["-priority"]

@@ -1,6 +1,6 @@
 """A customer's case: what went wrong, for whom, and how far we are with it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from redemption.models import Account, Code, Program, Retailer, User
@@ -165,7 +166,9 @@ class Ticket(models.Model):
     first_response_due = models.DateTimeField(null=True, editable=False)
     resolution_due = models.DateTimeField(null=True, editable=False)
     next_deadline = models.DateTimeField(null=True, editable=False)
+    # Since when its clock has stood still, waiting or finished; and for how long it did before, in opening hours.
     waiting_since = models.DateTimeField(null=True, editable=False)
+    waited = models.DurationField(default=timedelta, editable=False)
     version = models.PositiveBigIntegerField(default=1, editable=False)
     search = models.GeneratedField(
         expression=SearchVector("subject", "error_message", "requester_name", config="simple"),
@@ -196,10 +199,17 @@ class Ticket(models.Model):
             models.Index(
                 fields=["assignee", "status", "next_deadline"], name="ticket_mine", condition=Q(merged_into=None)
             ),
-            # Overdue and due soon, whoever's they are.
-            models.Index(fields=["next_deadline", "id"], name="ticket_due", condition=Q(next_deadline__isnull=False)),
-            # A stranger's earlier tickets, and the way of a reply by mail to its ticket.
-            models.Index(fields=["requester_email", "-id"], name="ticket_requester"),
+            # Overdue and due soon, whoever's they are; and every view that has the next deadline first.
+            models.Index(fields=["next_deadline", "id"], name="ticket_due", condition=Q(merged_into=None)),
+            # Every view that has the most urgent first.
+            models.Index(
+                fields=["-priority", "next_deadline", "id"], name="ticket_urgent", condition=Q(merged_into=None)
+            ),
+            # A tag, which may be rare.
+            GinIndex(fields=["tags"], name="ticket_tags"),
+            # A stranger's earlier tickets, the omnibox's addresses, and the way of a reply by mail to its ticket: filter
+            # by the address in small letters.
+            models.Index(Lower("requester_email"), F("id").desc(), name="ticket_requester"),
             # The omnibox's words.
             GinIndex(fields=["search"], name="ticket_words"),
         ]
