@@ -1,6 +1,8 @@
 """Files that came with a message. What is shown are pictures that we made of them; the original is in quarantine."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -37,6 +39,8 @@ class Attachment(models.Model):
     # BLAKE2b of the original: the same file on another ticket. And how it looks, in 64 bits, of its first page.
     digest = models.BinaryField(max_length=32)
     looks = models.BigIntegerField(null=True)
+    # The four quarters of `looks`, each with its place: pictures that differ in three bits have one of them in common.
+    quarters = ArrayField(models.PositiveIntegerField(), default=list)
     # A random name in the quarantine storage; empty where the original was not kept.
     original = models.CharField(max_length=100, blank=True)
     scan = models.CharField(max_length=12, choices=ScanState, default=ScanState.NOT_SCANNED)
@@ -49,8 +53,9 @@ class Attachment(models.Model):
             models.CheckConstraint(condition=Q(kind__in=AttachmentKind.values), name="attachment_kind_is_known"),
         ]
         indexes = [
-            # The same receipt on several tickets; alike ones are compared among those of equal quarter hashes.
+            # The same receipt on several tickets; alike ones are compared among those of equal quarters.
             models.Index(fields=["digest"], name="attachment_same"),
+            GinIndex(fields=["quarters"], name="attachment_alike"),
         ]
 
     def __str__(self) -> str:

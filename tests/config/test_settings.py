@@ -70,7 +70,7 @@ def secret_names():
 
 
 def read_in_readme():
-    return dict(re.findall(r"^\| `([A-Z_]+)` \| (.+?) \| .+ \|$", README.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^\| `([A-Z0-9_]+)` \| (.+?) \| .+ \|$", README.read_text(), re.MULTILINE))
 
 
 def test_the_readme_lists_every_variable_and_no_other():
