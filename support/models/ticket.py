@@ -118,6 +118,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def overdue(self, now: datetime | None = None) -> "TicketQuerySet":
         return self.filter(next_deadline__lt=now or timezone.now())
 
+    def asked_by(self, email: str) -> "TicketQuerySet":
+        """Of a requester's address, in any case."""
+        return self.alias(lower_email=Lower("requester_email")).filter(lower_email=email.lower())
+
     def with_people(self) -> "TicketQuerySet":
         """All that a row of the queue names, in one query."""
         return self.select_related("program", "retailer", "assignee", "account")
@@ -207,8 +211,7 @@ class Ticket(models.Model):
             ),
             # A tag, which may be rare.
             GinIndex(fields=["tags"], name="ticket_tags"),
-            # A stranger's earlier tickets, the omnibox's addresses, and the way of a reply by mail to its ticket: filter
-            # by the address in small letters.
+            # asked_by(): a stranger's earlier tickets, the omnibox, and the way of a reply by mail to its ticket.
             models.Index(Lower("requester_email"), F("id").desc(), name="ticket_requester"),
             # The omnibox's words.
             GinIndex(fields=["search"], name="ticket_words"),
