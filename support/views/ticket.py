@@ -95,7 +95,7 @@ def _earlier(request: StaffRequest, found: Ticket) -> list[Ticket]:
     others = Ticket.objects.visible_to(request.user).exclude(pk=found.pk)
     of = []
     if found.requester_email:
-        of.append(others.filter(requester_email=found.requester_email))
+        of.append(others.asked_by(found.requester_email))
     if found.account_id:
         of.append(others.filter(account=found.account_id))
     if found.code_id:
