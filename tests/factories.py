@@ -230,4 +230,5 @@ def ticket(of: Program | None = None, **fields: Any) -> Ticket:
 
 
 def known_error(of: Program | None = None, wording: str = "This code is not valid", **fields: Any) -> KnownError:
-    return KnownError.objects.create(program=of, wording=wording, **fields)
+    """The catalogue's own where it has this wording: it is seeded."""
+    return KnownError.objects.update_or_create(program=of, wording=wording, defaults=fields)[0]
