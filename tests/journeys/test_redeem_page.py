@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.core.cache import cache
 
 from redemption.models import BillingProvider, CodeStatus, Redemption
 from redemption.refusals import Answer
@@ -12,6 +13,12 @@ from tests.journeys.test_looks import look  # noqa: F401
 from tests.journeys.visit import aside
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_signed_in():
+    """So many sign-ins a minute from one address are turned away, and the tests before these had theirs."""
+    cache.clear()
 
 
 def sign_in(page, person):
