@@ -24,9 +24,7 @@ class WriteForm(forms.Form):
         super().__init__(*args, auto_id=f"{kind}-%s", **kwargs)
         self.kind = kind
         is_reply = kind == MessageKind.REPLY
-        self.fields["body"].label = (
-            "Public reply: the customer reads it" if is_reply else "Internal note: only we read it"
-        )
+        self.fields["body"].label = "The customer reads this" if is_reply else "Only we read this"
         self.fields["status"].label = "Afterwards the ticket is"
         none = [] if is_reply else [("", "as it was")]
         self.fields["status"].choices = [*none, *_STATUSES]  # type: ignore[attr-defined]

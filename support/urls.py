@@ -3,9 +3,14 @@
 from django.urls import path
 
 from support.views.account import account
+from support.views.attachments import original, picture, small_picture
 from support.views.attempt import attempt
+from support.views.bulk import bulk
 from support.views.code import act, code, diagnose_account
+from support.views.drafts import draft
 from support.views.lookup import lookup
+from support.views.presence import presence
+from support.views.queue import change_view, save, tickets
 from support.views.ticket import ticket
 from support.views.ticket_writing import write
 
@@ -16,6 +21,15 @@ urlpatterns = [
     path("codes/<int:serial>/do/<str:verb>/", act, name="act"),
     path("customers/<str:reference>/", account, name="account"),
     path("attempts/<str:reference>/", attempt, name="attempt"),
+    path("tickets/", tickets, name="tickets"),
+    path("tickets/bulk/", bulk, name="bulk"),
+    path("tickets/views/", save, name="save_view"),
+    path("tickets/views/<int:pk>/", change_view, name="change_view"),
     path("tickets/<str:reference>/", ticket, name="ticket"),
+    path("tickets/<str:reference>/files/<int:attachment>/", original, name="original"),
+    path("tickets/<str:reference>/files/<int:attachment>/<int:page>/", picture, name="picture"),
+    path("tickets/<str:reference>/files/<int:attachment>/<int:page>/small/", small_picture, name="small_picture"),
+    path("tickets/<str:reference>/draft/", draft, name="draft"),
+    path("tickets/<str:reference>/presence/", presence, name="presence"),
     path("tickets/<str:reference>/write/<str:kind>/", write, name="write"),
 ]

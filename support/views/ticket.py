@@ -20,6 +20,7 @@ from support.references import read_reference
 from support.thread import Thread, thread
 from support.ticket_forms import WriteForm
 from support.timeline import timeline
+from support.views.drafts import keeper_of
 
 MOST_EARLIER = 10
 WRITTEN = (MessageKind.REPLY, MessageKind.NOTE)
@@ -66,6 +67,7 @@ def show(
         "answers": answers,
         "boxes": _boxes(request, found, story, written) if answers and not found.merged_into_id else [],
         "newer": newer or [],
+        "keeper": keeper_of(found, request.user),
         **_card(request, found),
     }
     return page(request, "support/ticket.html", context, title=f"Ticket {found.reference}", status=status)

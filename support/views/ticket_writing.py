@@ -1,6 +1,7 @@
 """Sending an answer or a note from a ticket's page."""
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -14,20 +15,34 @@ from support.models import MessageKind, Ticket, TicketStatus
 from support.pages import see_other
 from support.permissions import requires
 from support.ticket_forms import WriteForm
+from support.views.drafts import keep, keep_and_sign_in, writer_of
 from support.views.ticket import WRITTEN, show, ticket_of
 
 
+@login_not_required
 @sensitive_post_parameters()
-@sensitive_variables("form", "data")
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(Permission.ANSWER_TICKETS)
 def write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
-    """Writes once, however often it is sent. Where somebody else wrote meanwhile, shows it above the kept text."""
+    """Writes once, however often it is sent. Where somebody else wrote meanwhile, shows it above the kept text; where
+    the session has ended, keeps it as a draft and leads over the sign-in page back to it."""
+    if not request.user.is_authenticated:
+        return keep_and_sign_in(request, reference, kind)
+    return _write(request, reference, kind)
+
+
+@sensitive_variables("form", "data")
+@requires(Permission.ANSWER_TICKETS)
+def _write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
     found = ticket_of(request, reference)
     if kind not in WRITTEN:
         raise Http404
     if request.method != "POST":
         # From the sign-in page, or from a page that was loaded again.
+        return see_other(reverse("ticket", args=[found.reference]))
+    writer = writer_of(request)
+    if writer and writer != request.user:
+        keep(request, reference, kind)
+        messages.warning(request, f"{writer} wrote this before you signed in: it is kept as a draft of theirs.")
         return see_other(reverse("ticket", args=[found.reference]))
     form = WriteForm(request.POST, kind=MessageKind(kind))
     if not form.is_valid():

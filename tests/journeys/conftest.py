@@ -11,7 +11,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 
 from redemption.models import User
-from tests.journeys.visit import Visit
+from tests.journeys.visit import Visit, aside
 from tests.support.desk import at_the_desk
 
 CHROMIUM = shutil.which("chromium")
@@ -40,7 +40,7 @@ class Browsers:
         self.visits: list[Visit] = []
 
     def __call__(self, user: User | None = None, **options: Any) -> Visit:
-        cookies = at_the_desk(user=user)[0].cookies if user else {}
+        cookies = aside(lambda: at_the_desk(user=user)[0].cookies) if user else {}
         if not self._browser:
             from playwright.sync_api import sync_playwright
 

@@ -1,0 +1,92 @@
+"""Answering in a browser: the boxes, drafts, who else is there. `PICTURES=folder` keeps pictures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.actions.messages import add_customer_message, write_staff_message
+from support.models import MessageKind
+from tests import factories
+from tests.journeys.looks import problems
+from tests.journeys.states import World
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def pictures():
+    folder = Path(os.environ["PICTURES"]) if os.environ.get("PICTURES") else None
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def busy_ticket(world):
+    """Long words and names, every kind of message."""
+    ticket = factories.ticket(
+        world.program,
+        account=world.account,
+        code=world.cards["works"].row if "works" in world.cards else next(iter(world.cards.values())).row,
+        subject="I scratched the card that I was given and it says “This code is not valid”, on every device I own",
+        error_message="This code is not valid",
+        surface="mobile",
+        steps_tried=["vpn_off", "retyped"],
+        requester_name="Wilhelmina Featherstonehaugh-Cholmondeley",
+        requester_email=world.account.email,
+    )
+    factories.ticket(world.program, account=world.account, subject="An earlier one")
+    write_staff_message(ticket=ticket, kind=MessageKind.NOTE, body="Called the shop: they sold it.", by=world.agent)
+    write_staff_message(
+        ticket=ticket, kind=MessageKind.REPLY, body="Dear Wilhelmina,\n\nplease try again.", by=world.agent
+    )
+    add_customer_message(
+        ticket=ticket, body="It still does not work.", quoted="On Monday you wrote:\n> please try again"
+    )
+    ticket.refresh_from_db()
+    return ticket
+
+
+def test_a_ticket_can_be_read(open_page):
+    world = World()
+    ticket = busy_ticket(world)
+    visit = open_page(world.agent)
+    visit.page.goto(f"/tickets/{ticket.reference}/")
+    visit.sees("It still does not work.")
+    visit.page.evaluate("document.fonts.ready")
+    assert problems(visit, "ticket", pictures()) == []
+
+
+def test_two_agents_see_each_other_and_their_texts_stay_apart(open_page):
+    world = World()
+    ticket = busy_ticket(world)
+    first, second = open_page(world.agent), open_page(world.manager)
+    page = first.page
+    page.goto(f"/tickets/{ticket.reference}/")
+    page.get_by_label("The customer reads this").fill("Dear Wilhelmina")
+    first.sees("Saved ")
+    page.get_by_role("tab", name="Internal note").click()
+    note = page.get_by_label("Only we read this")
+    assert note.input_value() == ""
+    note.fill("She sounds cross.")
+    page.get_by_role("tab", name="Internal note").press("ArrowLeft")
+    assert page.get_by_label("The customer reads this").input_value() == "Dear Wilhelmina"
+    assert not note.is_visible()
+
+    second.page.goto(f"/tickets/{ticket.reference}/")
+    second.sees(f"{world.agent} is writing on this ticket.")
+    first.sees(f"{world.manager} is looking at this ticket.")
+    second.page.get_by_role("tab", name="Internal note").click()
+    second.page.get_by_label("Only we read this").fill("I called her.")
+    second.page.get_by_role("button", name="Keep the note").click()
+    second.sees("The note is written.")
+    first.sees("Something new was written.")
+
+    page.get_by_role("button", name="Send to the customer").click()
+    first.sees("Somebody wrote meanwhile")
+    assert page.get_by_label("The customer reads this").input_value() == "Dear Wilhelmina"
+    if folder := pictures():
+        page.screenshot(path=folder / "stale.png", full_page=True)
+    page.get_by_role("button", name="Send to the customer").click()
+    first.sees("The answer is written.")
+    page.get_by_role("tab", name="Internal note").click()
+    assert page.get_by_label("Only we read this").input_value() == "She sounds cross."
