@@ -10,6 +10,7 @@ from django.urls import reverse
 from redemption.models import Account, Attempt, Batch, Code
 from redemption.references import SignedReference, sign
 from redemption.requests import StaffRequest
+from support.models import Ticket
 from support.search import Record
 
 
@@ -36,5 +37,7 @@ def address_of(record: Record) -> str:
             return reverse("attempt", args=[record.reference])
         case SignedReference():
             return reverse("attempt", args=[sign(record.kind, record.account_id, record.at)])
+        case Ticket():
+            return reverse("ticket", args=[record.reference])
         case Batch():
             return reverse("admin:redemption_batch_change", args=[record.pk])

@@ -14,7 +14,7 @@ from redemption.roles import Permission
 from support.diagnosis import state_of
 from support.pages import address_of, page, see_other
 from support.permissions import requires
-from support.search import Findings, Record, search
+from support.search import MOST_LISTED, Findings, Record, search
 
 
 @sensitive_post_parameters()
@@ -33,6 +33,7 @@ def lookup(request: StaffRequest) -> HttpResponse:
     context = {
         "findings": findings,
         "records": [_row(record, now) for record in findings.records],
+        "most_listed": MOST_LISTED,
         "near": [_row(near.code, now, near.slip.description) for near in findings.near],
         # Back into the box, to be compared and mended; this page is kept nowhere.
         "typed": typed[:300],
@@ -55,5 +56,5 @@ def _status(findings: Findings) -> int:
         return 400
     if findings.blocked_until:
         return 429
-    found = findings.records or findings.near or findings.share_link_of or findings.is_blank
+    found = findings.records or findings.tickets or findings.near or findings.share_link_of or findings.is_blank
     return 200 if found else 404

@@ -92,7 +92,7 @@ def test_a_share_link_is_said_to_be_one(card):
 def test_too_many_misses_name_the_time_when_it_works_again(card, settings):
     settings.ATTEMPTS_PER_AGENT = 1
     client, _ = at_the_desk()
-    typed(client, "nothing")
+    typed(client, "nobody@example.com")
     response = typed(client, card.text)
     assert response.status_code == 429
     words = shown(response)
