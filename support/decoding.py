@@ -154,7 +154,8 @@ def looks_of(image: "Image") -> int | None:
     smaller, paler or of coarser JPEG, differs in few of them. None where there is nothing to see."""
     grey = image.convert("L").resize((32, 32))
     low, high = grey.getextrema()
-    assert isinstance(low, (int, float))
+    assert isinstance(low, int)
+    assert isinstance(high, int)
     if high - low < 16:
         return None
     dots = grey.tobytes()

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 
@@ -11,7 +13,8 @@ from django.shortcuts import render
 class RefusesTooMuch:
     """Answers a form of megabytes with 413 and a sentence, where Django says 400 and logs a stack trace.
 
-    Stands before the CSRF check, which is the first to read the form.
+    Django counts no files: a form with files of any size would be read to its end. Files are sent to the tickets' pages
+    only, by people who have signed in. Stands before the CSRF check, which is the first to read the form.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -21,11 +24,30 @@ class RefusesTooMuch:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        if _length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE and not _brings_files(request):
+            return render(None, "413.html", status=413)
         try:
             request.POST  # noqa: B018
-        except RequestDataTooBig:
+        except (RequestDataTooBig, TooManyFilesSent):
             return render(None, "413.html", status=413)
         except UnreadablePostError:
             # Whoever posted has hung up; the CSRF check deals with it.
             pass
         return None
+
+
+def _length(request: HttpRequest) -> int:
+    """Of the body; what does not say its length is not read at all."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def _brings_files(request: HttpRequest) -> bool:
+    return (
+        request.path.startswith("/tickets/")
+        and request.content_type == "multipart/form-data"
+        and _length(request) <= settings.UPLOAD_MAX_REQUEST_BYTES
+        and SESSION_KEY in request.session
+    )

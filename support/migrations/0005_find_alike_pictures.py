@@ -7,20 +7,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('support', '0004_desk_hours'),
+        ("support", "0004_desk_hours"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='attachment',
-            name='quarters',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.PositiveIntegerField(), default=list, size=None),
+            model_name="attachment",
+            name="quarters",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.PositiveIntegerField(), default=list, size=None
+            ),
         ),
         migrations.AddIndex(
-            model_name='attachment',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['quarters'], name='attachment_alike'),
+            model_name="attachment",
+            index=django.contrib.postgres.indexes.GinIndex(fields=["quarters"], name="attachment_alike"),
         ),
     ]
