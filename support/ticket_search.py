@@ -105,7 +105,11 @@ _AMONG_ALL = f"""{_WORDS},
 @sensitive_variables()
 def _with_words(text: str, *, by: User, limit: int) -> list[Ticket]:
     words, beginning = _query(text)
-    typed: dict[str, str | bool] = {"words": words, "beginning": beginning, "names": by.may(Permission.SEE_PERSONAL_DATA)}
+    typed: dict[str, str | bool] = {
+        "words": words,
+        "beginning": beginning,
+        "names": by.may(Permission.SEE_PERSONAL_DATA),
+    }
     found: list[Ticket] = []
     for sql in (_AMONG_NEWEST, _AMONG_ALL):
         with connection.cursor() as cursor:

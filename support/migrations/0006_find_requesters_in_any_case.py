@@ -6,20 +6,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('redemption', '0002_guards'),
-        ('support', '0005_find_alike_pictures'),
+        ("redemption", "0002_guards"),
+        ("support", "0005_find_alike_pictures"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='ticket',
-            name='ticket_requester',
+            model_name="ticket",
+            name="ticket_requester",
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(django.db.models.functions.text.Lower('requester_email'), models.OrderBy(models.F('id'), descending=True), name='ticket_requester'),
+            model_name="ticket",
+            index=models.Index(
+                django.db.models.functions.text.Lower("requester_email"),
+                models.OrderBy(models.F("id"), descending=True),
+                name="ticket_requester",
+            ),
         ),
     ]
