@@ -251,6 +251,11 @@ EMAIL_CONFIG = env.email("EMAIL_URL", default=f"filemail:///{VAR_DIR / 'mail'}")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Redemption Desk <desk@localhost>")
+# Answers go out from here and come back to here; its domain is in their Message-IDs.
+SUPPORT_ADDRESS = env.str("SUPPORT_ADDRESS", default="Redemption Desk <support@localhost>")
+# Where customers' mails are fetched from; without it they come through `manage.py receive_mail` alone.
+IMAP_URL = env.str("IMAP_URL", default="")
+IMAP_DONE_FOLDER = env.str("IMAP_DONE_FOLDER", default="")
 
 # --- Language and time
 LANGUAGE_CODE = "en-gb"

@@ -1,6 +1,7 @@
 """Writing on a ticket: the customer, an answer, a note."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,6 +10,8 @@ from django.views.decorators.debug import sensitive_variables
 from redemption.models import Code, User
 from support import audit
 from support.actions.tickets import TicketError, locked, require, write
+from support.mail.identity import new_mail_id
+from support.mail.outgoing import queue
 from support.models import (
     AuditAction,
     Draft,
@@ -17,6 +20,7 @@ from support.models import (
     MessageKind,
     Ticket,
     TicketChannel,
+    TicketEvent,
     TicketEventKind,
     TicketStatus,
 )
@@ -72,12 +76,18 @@ def write_staff_message(
             send_key=send_key,
             at=now,
             mail_state=MailState.QUEUED if by_mail else MailState.NONE,
+            # Before the mail leaves: whoever sends it after a crash sends it under the same Message-ID.
+            mail_id=new_mail_id() if by_mail else None,
             undo_until=now + UNDO if kind == MessageKind.REPLY else None,
         )
-        changes = {}
+        if by_mail:
+            queue(message=message)
+        changes: dict[str, list[Any]] = {}
         if kind == MessageKind.REPLY:
             ticket.first_responded_at = ticket.first_responded_at or now
-            ticket.assignee = ticket.assignee or by
+            if ticket.assignee is None:
+                changes["assignee"] = [None, by.pk]
+                ticket.assignee = by
             target = status or TicketStatus.WAITING_FOR_CUSTOMER
             if target != ticket.status:
                 changes["status"] = [ticket.status, target]
@@ -127,6 +137,54 @@ def add_customer_message(
             ticket.status = TicketStatus.OPEN
         write(ticket, by=User.objects.system(), kind=TicketEventKind.CHANGED, changes=changes, now=now)
     return message
+
+
+@sensitive_variables("text")
+def unsend(*, message: Message, by: User, now: datetime | None = None) -> Draft:
+    """Takes an answer back, within seconds and by who wrote it: its text is his draft again, and the ticket is as it
+    was where nobody has changed it since. Raises TicketError once it is out."""
+    now = now or timezone.now()
+    require(by, message.ticket)
+    with transaction.atomic():
+        ticket = locked(message.ticket)
+        # Whoever mails it holds this row until the mail is out; then it is too late, and said so.
+        held = Message.objects.select_for_update(no_key=True).filter(pk=message.pk, kind=MessageKind.REPLY).first()
+        if held is None:
+            raise TicketError("It was taken back already.")
+        if held.author_id != by.pk:
+            raise TicketError("Only who wrote an answer takes it back.")
+        if held.undo_until is None or now >= held.undo_until or held.mail_state in (MailState.SENT, MailState.FAILED):
+            raise TicketError("It is out already: write another answer.")
+        changes = _as_before(ticket, held)
+        text = held.body
+        # Files that came with it wait with the draft.
+        held.attachments.update(message=None)
+        held.delete()
+        write(ticket, by=by, kind=TicketEventKind.UNSENT, changes=changes, now=now)
+        draft, _ = Draft.objects.get_or_create(ticket=ticket, person=by, kind=MessageKind.REPLY)
+        draft.body = f"{text}\n\n{draft.body}".strip() if draft.body else text
+        draft.updated_at = now
+        draft.save()
+        audit.record(AuditAction.ANSWER_UNSENT, by=by, target=f"ticket:{ticket.pk}", message=message.pk)
+    return draft
+
+
+def _as_before(ticket: Ticket, message: Message) -> dict[str, list[Any]]:
+    """Undoes on the ticket what the answer did to it, where it still stands so."""
+    told = TicketEvent.objects.filter(
+        ticket=ticket, kind=TicketEventKind.REPLIED, by=message.author_id, at=message.at
+    ).last()
+    did = told.changes if told else {}
+    changes: dict[str, list[Any]] = {}
+    if "status" in did and ticket.status == did["status"][1] and not ticket.merged_into_id:
+        ticket.status = did["status"][0]
+        changes["status"] = did["status"][::-1]
+    if "assignee" in did and ticket.assignee_id == did["assignee"][1]:
+        ticket.assignee = None
+        changes["assignee"] = did["assignee"][::-1]
+    if ticket.first_responded_at == message.at:
+        ticket.first_responded_at = None
+    return changes
 
 
 def goes_by_mail(ticket: Ticket) -> bool:

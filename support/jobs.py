@@ -1,0 +1,53 @@
+"""The desk's work in the background. Arguments hold ids only; every job may be delivered twice."""
+
+import logging
+from datetime import timedelta
+
+from django.db import OperationalError
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from support.models import Ticket
+
+logger = logging.getLogger(__name__)
+
+_WHEN_THE_DATABASE_IS_AWAY = RetryStrategy(wait=30, retry_exceptions={OperationalError})
+_ACKNOWLEDGEMENTS_TRIED = 5
+
+
+@app.task(name="support.send_message", retry=_WHEN_THE_DATABASE_IS_AWAY)
+def send_message_job(message_id: int, tries: int = 0) -> None:
+    """Mail an answer. A refused one comes again, later each time, as a job of its own."""
+    from support.mail.outgoing import send
+
+    pause = send(message_id=message_id, tries=tries)
+    if pause is not None:
+        send_message_job.configure(schedule_at=timezone.now() + pause).defer(message_id=message_id, tries=tries + 1)
+
+
+@app.task(name="support.send_acknowledgement", retry=_WHEN_THE_DATABASE_IS_AWAY)
+def send_acknowledgement_job(ticket_id: int, tries: int = 0) -> None:
+    """Tell a customer that his message is here. Nobody misses it much: tried a few times, then left."""
+    from support.mail.outgoing import acknowledgement, may_pass
+
+    ticket = Ticket.objects.get(pk=ticket_id)
+    try:
+        acknowledgement(ticket).send()
+    # As with answers: only the error's kind is said.
+    except Exception as error:
+        logger.warning("The acknowledgement of %s failed (try %d, %s).", ticket, tries + 1, type(error).__name__)
+        if may_pass(error) and tries + 1 < _ACKNOWLEDGEMENTS_TRIED:
+            later = timezone.now() + timedelta(minutes=2**tries)
+            send_acknowledgement_job.configure(schedule_at=later).defer(ticket_id=ticket_id, tries=tries + 1)
+
+
+# --- Again and again, as redemption.jobs does it.
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="support.poll_mail", queueing_lock="poll_mail")
+def poll_mail(timestamp: int) -> None:
+    from support.mail.imap import poll
+
+    poll()

@@ -1,0 +1,30 @@
+"""Mails as customers' programs write them."""
+
+from email.message import EmailMessage
+from email.policy import SMTP
+
+ADA = "Ada Lovelace <ada@example.com>"
+# The smallest picture there is.
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c636060606000000005000157a8ce"
+    "a30000000049454e44ae426082"
+)
+
+
+def mail(
+    body="I scratched it and it says it is not valid.", *, sender=ADA, subject="My card", html=None, files=(), **headers
+):
+    """Bytes; keywords are headers, `message_id="<1@x>"` is Message-ID."""
+    made = EmailMessage(policy=SMTP)
+    made["From"] = sender
+    made["To"] = "support@localhost"
+    made["Subject"] = subject
+    for name, value in headers.items():
+        made["-".join(part.capitalize() for part in name.split("_")).replace("-Id", "-ID")] = value
+    made.set_content(body)
+    if html is not None:
+        made.add_alternative(html, subtype="html")
+    for name, data, kind in files:
+        main, sub = kind.split("/")
+        made.add_attachment(data, maintype=main, subtype=sub, filename=name)
+    return made.as_bytes()
