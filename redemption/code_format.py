@@ -222,8 +222,16 @@ class CodePattern:
         return self.display("•" * (self.length - len(last_four)) + last_four)
 
 
+def is_dash(symbol: str) -> bool:
+    return unicodedata.category(symbol) == "Pd" or symbol in _DASHES
+
+
+def is_invisible(symbol: str) -> bool:
+    return unicodedata.category(symbol) == "Cf" or symbol in _INVISIBLE
+
+
 def _is_dropped(symbol: str) -> bool:
-    return symbol.isspace() or unicodedata.category(symbol) in ("Pd", "Cf") or symbol in _DASHES or symbol in _INVISIBLE
+    return symbol.isspace() or is_dash(symbol) or is_invisible(symbol)
 
 
 def fold_prefix(symbols: str) -> str:

@@ -2,30 +2,16 @@
 
 import re
 import time
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from django.views.decorators.debug import sensitive_variables
 
 from redemption.code_format import CodePattern, Outcome
+from redemption.code_words import Gap, Word, runs
 from redemption.models import CodeFormat
 
 _KEPT_SECONDS = 10
-_RUN = re.compile(r"[A-Za-z0-9]+(?:[-_./]+[A-Za-z0-9]+)*")
-_WORD = re.compile(r"([-_./]*)([A-Za-z0-9]+)")
-# Our own serial numbers and references; no format's prefix may be one of theirs.
-_PUBLIC = re.compile(
-    r"(?<![A-Z0-9])(?:\d{10}|(?:AC|AT|BA|TK)(?:-[0-9A-Z]{4}){3}|NO(?:-[0-9A-Z]{4}){8})(?![A-Z0-9])", re.IGNORECASE
-)
 _SHOUTED = re.compile(r"[A-Z]{6}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    text: str
-    # What stands before it is more than spaces and dashes, which codes are read without.
-    is_apart: bool
 
 
 class CodeSpotter:
@@ -37,8 +23,8 @@ class CodeSpotter:
 
     @sensitive_variables()
     def holds_code(self, texts: Iterable[str]) -> bool:
-        runs = [run for text in texts for run in _runs(text) if _is_suspect(run)]
-        return bool(runs) and any(_holds(run, pattern) for run in runs for pattern in self._known())
+        suspects = [run for text in texts for run in runs(text) if _is_suspect(run)]
+        return bool(suspects) and any(_holds(run, pattern) for run in suspects for pattern in self._known())
 
     def _known(self) -> Sequence[CodePattern]:
         if time.monotonic() - self._read_at > _KEPT_SECONDS:
@@ -47,24 +33,11 @@ class CodeSpotter:
         return self._patterns
 
 
-def _runs(text: str) -> Iterator[list[_Word]]:
-    """Sequences of words with nothing but separators between them, our own public numbers left out."""
-    plain = "".join(
-        "-" if unicodedata.category(symbol) == "Pd" else symbol
-        for symbol in unicodedata.normalize("NFKC", text)
-        if unicodedata.category(symbol) != "Cf"
-    )
-    # While a space is still told from a dash: “at” may stand before a code.
-    plain = re.sub(r"\s", "-", _PUBLIC.sub("|", plain))
-    for run in _RUN.finditer(plain):
-        yield [_Word(word, bool(before.strip("-"))) for before, word in _WORD.findall(run[0])]
-
-
-def _is_suspect(words: Sequence[_Word]) -> bool:
+def _is_suspect(words: Sequence[Word]) -> bool:
     """Worth comparing with the formats. Most addresses are not, and need no look at them."""
     parts: list[list[str]] = []
     for word in words:
-        if word.is_apart or not parts:
+        if word.gap is Gap.APART or not parts:
             parts.append([])
         parts[-1].append(word.text)
     for part in parts:
@@ -76,7 +49,7 @@ def _is_suspect(words: Sequence[_Word]) -> bool:
     return digits >= 6 or (len(texts) > 1 and any(text.isupper() or _is_mixed(text) for text in texts))
 
 
-def _holds(words: Sequence[_Word], pattern: CodePattern) -> bool:
+def _holds(words: Sequence[Word], pattern: CodePattern) -> bool:
     """Whether some words in a row make a code of this pattern, or one with a slip that still looks like one."""
     longest = len(pattern.prefix) + pattern.length
     for start in range(len(words)):
@@ -86,7 +59,7 @@ def _holds(words: Sequence[_Word], pattern: CodePattern) -> bool:
             joined += word.text
             if len(joined) > longest:
                 break
-            is_apart = is_apart or (bool(groups) and word.is_apart)
+            is_apart = is_apart or (bool(groups) and word.gap is Gap.APART)
             groups.append(word.text)
             if (_is_code_apart if is_apart else _is_code)(joined, groups, pattern):
                 return True
