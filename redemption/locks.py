@@ -10,6 +10,7 @@ from django.db import connection
 BATCH = 1
 PROGRAM_CODES = 2
 SERIALS = 3
+WORKLOAD = 4
 
 
 def share(lock: int, row_id: int) -> None:

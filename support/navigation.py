@@ -17,6 +17,7 @@ _CATALOGUE = [
     ("Retailers", "storefront", "admin:redemption_retailer_changelist", _P.VIEW_CATALOGUE),
 ]
 _DESK = [
+    ("Tickets", "confirmation_number", "tickets", _P.VIEW_TICKETS),
     ("Look-up", "search", "/", _P.LOOK_UP),
     ("Accounts", "person_search", "admin:redemption_account_changelist", _P.VIEW_ACCOUNTS),
 ]

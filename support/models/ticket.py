@@ -112,8 +112,26 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
     def unfinished(self) -> "TicketQuerySet":
         return self.filter(status__in=UNFINISHED)
 
+    def needing_us(self) -> "TicketQuerySet":
+        return self.filter(status__in=OURS)
+
+    def waiting(self) -> "TicketQuerySet":
+        return self.filter(status__in=THEIRS)
+
+    def finished(self) -> "TicketQuerySet":
+        return self.filter(status__in=DONE)
+
+    def in_group(self, group: StatusGroup) -> "TicketQuerySet":
+        return self.filter(status__in=[status for status in TicketStatus if status.group is group])
+
+    def unassigned(self) -> "TicketQuerySet":
+        return self.filter(assignee=None)
+
     def unmerged(self) -> "TicketQuerySet":
         return self.filter(merged_into=None)
+
+    def due(self, since: datetime, until: datetime) -> "TicketQuerySet":
+        return self.filter(next_deadline__gte=since, next_deadline__lte=until)
 
     def overdue(self, now: datetime | None = None) -> "TicketQuerySet":
         return self.filter(next_deadline__lt=now or timezone.now())

@@ -2,6 +2,7 @@
 // already and presses it first gets no stray sign.
 document.addEventListener("keydown", (event) => {
   const box = document.querySelector("[data-slash]");
+  if (window.deskKeys?.isOn() === false) return;
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !box) return;
   const starts = event.target === box && box.selectionEnd - box.selectionStart === box.value.length;
   if (!starts && event.target.closest("input, textarea, select, [contenteditable]")) return;
