@@ -12,13 +12,16 @@ from redemption.models import Code
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit
+from support.attachments import shown
+from support.attachments import shown
 from support.diagnosis import verdict, with_state
 from support.models import AuditAction, Draft, Message, MessageKind, StepTried, Ticket
 from support.pages import page
 from support.permissions import requires
+from support.queue import Query, UnknownFilterError, due
 from support.references import read_reference
 from support.thread import Thread, thread
-from support.ticket_forms import WriteForm
+from support.ticket_forms import FieldsForm, WriteForm
 from support.timeline import timeline
 from support.views.drafts import keeper_of
 
@@ -49,6 +52,7 @@ def show(
     found: Ticket,
     *,
     written: WriteForm | None = None,
+    fields: FieldsForm | None = None,
     newer: list[Message] | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -56,7 +60,8 @@ def show(
     may = request.user.may
     story = thread(found, shown_to=request.user, before=_before(request))
     audit.record(AuditAction.TICKET_OPENED, by=request.user, target=f"ticket:{found.pk}")
-    answers = may(Permission.ANSWER_TICKETS)
+    now = timezone.now()
+    may_change = may(Permission.ANSWER_TICKETS) and not found.merged_into_id
     context = {
         "ticket": found,
         "thread": story,
@@ -64,13 +69,28 @@ def show(
         "earlier": _earlier(request, found),
         "shows_people": may(Permission.SEE_PERSONAL_DATA),
         "opens_accounts": may(Permission.VIEW_ACCOUNTS),
-        "answers": answers,
-        "boxes": _boxes(request, found, story, written) if answers and not found.merged_into_id else [],
+        "due": due(found, now) if found.next_deadline else None,
+        "now": now,
+        "trail": trail(request),
+        "may_change": may_change,
+        "boxes": _boxes(request, found, story, written) if may_change else [],
+        "fields": (fields or FieldsForm(ticket=found, user=request.user)) if may_change else None,
+        **shown(found, request.user),
         "newer": newer or [],
         "keeper": keeper_of(found, request.user),
         **_card(request, found),
+        **shown(found, request.user),
     }
     return page(request, "support/ticket.html", context, title=f"Ticket {found.reference}", status=status)
+
+
+def trail(request: HttpRequest) -> str:
+    """The queue's view that the ticket was opened from, as the end of an address: it goes along from page to page."""
+    try:
+        query = Query.read({name: text for name, text in request.GET.items() if name != "before"})
+    except UnknownFilterError:
+        return ""
+    return f"?{query.address}" if query != Query() or "view" in request.GET else ""
 
 
 def _before(request: HttpRequest) -> int | None:
