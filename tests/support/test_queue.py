@@ -110,7 +110,7 @@ def test_sorting(agent):
 )  # fmt: skip
 def test_what_there_is_not_is_not_found(address):
     client, _ = at_the_desk()
-    assert client.get(f"/tickets/?{address}").status_code == 404
+    assert client.get(f"/tickets/?{address}").status_code in {400, 404}
 
 
 def test_an_address_reads_as_what_it_was_written_from():
