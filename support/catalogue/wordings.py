@@ -284,7 +284,7 @@ CATALOGUE = (
             card.NEVER_OURS,
         ),
         others=("Invalid PIN", "The PIN is invalid", "Invalid gift card number", "Ungültiger Code", "Ungültige PIN",
-                "Code invalide", "Código inválido", "PIN no válido", "Ogiltig PIN-kod"),
+                "Code invalide", "Código inválido", "PIN inválido", "Ogiltig PIN-kod"),
         service="netflix",
     ),
     ErrorText(
