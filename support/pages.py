@@ -1,9 +1,11 @@
 """A desk page: the admin's look around a template, kept by no browser or proxy, because customers' data is on it."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from django.contrib import admin
-from django.http import HttpResponse, HttpResponseRedirect
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -12,6 +14,29 @@ from redemption.references import SignedReference, sign
 from redemption.requests import StaffRequest
 from support.models import Ticket
 from support.search import Record
+
+# Of a list beside others; `?all=` and its name show more of one.
+LATEST, MOST_SHOWN = 20, 500
+_Row = TypeVar("_Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[_Row]):
+    """A list beside others: its latest rows, or all of them where the address asks for these. Nothing is counted."""
+
+    name: str
+    rows: list[_Row]
+    has_more: bool
+
+
+def part(request: HttpRequest, name: str, rows: "QuerySet[_Row]") -> Part[_Row]:
+    limit = limit_of(request, name)
+    found = list(rows[: limit + 1])
+    return Part(name, found[:limit], len(found) > limit)
+
+
+def limit_of(request: HttpRequest, name: str) -> int:
+    return MOST_SHOWN if request.GET.get("all") == name else LATEST
 
 
 def page(

@@ -1,12 +1,14 @@
-"""One story of a card: made, sold, tried, redeemed, stopped, with who and why. A constant number of queries, each on an
-index that stays small however many cards there are, and none that counts."""
+"""One story of a card: made, sold, tried, redeemed, stopped, asked about, with who and why; and one of an account. A
+constant number of queries, each on an index that stays small however many cards there are, and none that counts."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
 from django.db.models import BooleanField, F, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils.text import Truncator
 
 from redemption.models import (
     Account,
@@ -15,13 +17,17 @@ from redemption.models import (
     CardEvent,
     CardEventKind,
     Code,
+    PremiumGrant,
     Transfer,
     User,
 )
 from redemption.money import format_minor
 from redemption.refusals import REFUSALS, RefusalReason
+from support.models import Message, MessageKind, Ticket, TicketStatus
 
 MOST_SHOWN = 50
+# Of a message: enough to know which one it is.
+LONGEST_EXCERPT = 160
 _Row = TypeVar("_Row", bound=Model)
 
 _ICONS = {
@@ -44,7 +50,8 @@ _ICONS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the story. `account` and `country` concern a customer: they are shown by role."""
+    """One line of the story. `account` and `country` concern a customer: they are shown by role. `card`: the serial
+    number, in an account's story."""
 
     at: datetime
     icon: str
@@ -54,6 +61,8 @@ class Entry:
     attempt: Attempt | None = None
     account: Account | None = None
     country: str = ""
+    card: int | None = None
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +74,47 @@ class Timeline:
     has_older: bool
 
 
-def timeline(code: Code) -> Timeline:
-    """A card's story, from its newest fifty attempts, near attempts, events of it and of its batch, and transfers."""
+def timeline(code: Code, tickets: Sequence[Ticket] = ()) -> Timeline:
+    """A card's story, from its newest fifty attempts, near attempts, events of it and of its batch, and transfers; and
+    from the tickets given, which are those that the reader may see."""
     events = _events(code)
     tries = Attempt.objects.select_related("account")
     # Its index holds them in this order: a code that was tried ten thousand times costs no more.
     attempts = list(tries.filter(code=code.pk).order_by("-pk")[: MOST_SHOWN + 1])
     near = _newest(tries.filter(near_code=code.pk))
     transfers = _newest(Transfer.objects.filter(code=code.pk))
+    messages = _messages(tickets)
     entries = [
         *map(_event, events[-MOST_SHOWN:]),
         *map(_attempt, attempts[:MOST_SHOWN]),
         *map(_near_attempt, near[:MOST_SHOWN]),
         *map(_transfer, transfers[:MOST_SHOWN]),
+        *_asked(tickets, messages[:MOST_SHOWN]),
     ]
     return Timeline(
         # Stable: of what happened at one instant, events stand before attempts, and attempts before their transfers.
         entries=sorted(entries, key=lambda entry: entry.at),
         events=events,
-        has_older=any(len(rows) > MOST_SHOWN for rows in (events, attempts, near, transfers)),
+        has_older=any(len(rows) > MOST_SHOWN for rows in (events, attempts, near, transfers, messages)),
+    )
+
+
+def account_timeline(account: Account, tickets: Sequence[Ticket] = ()) -> Timeline:
+    """An account's story, from its newest fifty attempts, transfers and grants, and from the tickets given."""
+    attempts = _newest(Attempt.objects.filter(account=account.pk))
+    transfers = _newest(Transfer.objects.filter(wallet__account=account.pk))
+    grants = _newest(PremiumGrant.objects.filter(account=account.pk))
+    messages = _messages(tickets)
+    entries = [
+        *(_own_attempt(attempt) for attempt in attempts[:MOST_SHOWN]),
+        *(replace(_transfer(transfer), card=transfer.code_id) for transfer in transfers[:MOST_SHOWN]),
+        *map(_grant, grants[:MOST_SHOWN]),
+        *_asked(tickets, messages[:MOST_SHOWN]),
+    ]
+    return Timeline(
+        entries=sorted(entries, key=lambda entry: entry.at),
+        events=[],
+        has_older=any(len(rows) > MOST_SHOWN for rows in (attempts, transfers, grants, messages)),
     )
 
 
@@ -125,27 +156,77 @@ def _event(event: CardEvent) -> Entry:
     return Entry(event.at, _ICONS[kind], kind.label, "; ".join(details), by=event.by)
 
 
-def _attempt(attempt: Attempt) -> Entry:
+def _attempt(attempt: Attempt, *, of_account: bool = False) -> Entry:
     icon, title, detail = "search", attempt.get_outcome_display(), ""
     if attempt.outcome == AttemptOutcome.REDEEMED:
         icon = "redeem"
     elif attempt.reason:
         reason = RefusalReason(attempt.reason)
         icon, title, detail = "do_not_disturb_on", f"Refused: {reason.label}", REFUSALS[reason].agent
-    return _tried(attempt, icon, title, detail)
+    return _tried(attempt, icon, title, detail, of_account=of_account)
 
 
 def _near_attempt(attempt: Attempt) -> Entry:
     return _tried(attempt, "spellcheck", "Mistyped", "Somebody typed a code one slip away from this card’s.")
 
 
-def _tried(attempt: Attempt, icon: str, title: str, detail: str) -> Entry:
-    return Entry(
-        attempt.at, icon, title, detail, attempt=attempt, account=attempt.account, country=attempt.apparent_country
-    )
+def _tried(attempt: Attempt, icon: str, title: str, detail: str, *, of_account: bool = False) -> Entry:
+    account = None if of_account else attempt.account
+    return Entry(attempt.at, icon, title, detail, attempt=attempt, account=account, country=attempt.apparent_country)
 
 
 def _transfer(transfer: Transfer) -> Entry:
     amount = format_minor(transfer.amount, transfer.currency)
     books = f"{amount}: {transfer.get_debit_display()} → {transfer.get_credit_display()}"
     return Entry(transfer.effective_at, "payments", transfer.get_kind_display(), books)
+
+
+def _own_attempt(attempt: Attempt) -> Entry:
+    """Of the account whose story it is: it names the card instead."""
+    return replace(_attempt(attempt, of_account=True), card=attempt.code_id)
+
+
+def _grant(grant: PremiumGrant) -> Entry:
+    period = f"{grant.period.lower:%-d %B %Y} up to {grant.period.upper:%-d %B %Y}"
+    return Entry(grant.at, "workspace_premium", "Premium time", period)
+
+
+# --- Tickets
+
+_MESSAGE_ICONS = {
+    MessageKind.CUSTOMER: "mail",
+    MessageKind.REPLY: "reply",
+    MessageKind.NOTE: "sticky_note_2",
+}
+
+
+def _messages(tickets: Sequence[Ticket]) -> list[Message]:
+    """One query, and none where nobody asked."""
+    if not tickets:
+        return []
+    return _newest(Message.objects.select_related("author").filter(ticket__in=[ticket.pk for ticket in tickets]))
+
+
+def _asked(tickets: Sequence[Ticket], messages: Iterable[Message]) -> list[Entry]:
+    by_id = {ticket.pk: ticket for ticket in tickets}
+    opened = [
+        Entry(ticket.created_at, "confirmation_number", "Ticket opened", ticket.subject, ticket=ticket)
+        for ticket in tickets
+    ]
+    written = [
+        Entry(
+            message.at,
+            _MESSAGE_ICONS[MessageKind(message.kind)],
+            message.get_kind_display(),
+            Truncator(" ".join(message.body.split())).chars(LONGEST_EXCERPT),
+            by=message.author if message.kind != MessageKind.CUSTOMER else None,
+            ticket=by_id[message.ticket_id],
+        )
+        for message in sorted(messages, key=lambda message: message.pk)
+    ]
+    solved = [
+        Entry(ticket.solved_at, "task_alt", f"Ticket {TicketStatus(ticket.status).label.lower()}", ticket=ticket)
+        for ticket in tickets
+        if ticket.solved_at
+    ]
+    return [*opened, *written, *solved]

@@ -1,6 +1,8 @@
-"""A customer's account: what bears on redeeming, its credit, what it redeemed and what it tried."""
+"""A customer's account, all on one page: what bears on redeeming, its tickets and its story, its credit with every
+movement, premium time, what it redeemed and what it tried."""
 
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import transaction
@@ -8,18 +10,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from redemption.models import Account, Attempt, PremiumGrant, Redemption, Throttle, ThrottleScope, Wallet
-from redemption.money import format_minor
+from redemption.models import Account, Attempt, PremiumGrant, Redemption, Throttle, ThrottleScope
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
-from support import audit
+from support import audit, ticket_search
 from support.models import AuditAction
-from support.pages import page
+from support.pages import limit_of, page, part
 from support.permissions import requires
 from support.references import read_reference
+from support.statement import statement
+from support.timeline import account_timeline
 
 PER_PAGE = 25
-MOST_SHOWN = 50
 
 
 @require_safe
@@ -36,19 +38,24 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
     # One more than is shown says whether there are older ones, without counting.
     tried = list(attempts[: PER_PAGE + 1])
     blocked_until, left = _tries(found, timezone.now())
+    tickets = part(request, "tickets", ticket_search.of_account(found, by=request.user))
     context = {
         "account": found,
         "program": found.program,
         "blocked_until": blocked_until,
         "attempts_left": left,
-        "wallets": [
-            format_minor(wallet.balance, wallet.currency)
-            for wallet in Wallet.objects.filter(account=found).order_by("currency")
-        ],
-        "grants": PremiumGrant.objects.filter(account=found).order_by("-period")[:MOST_SHOWN],
-        "redemptions": Redemption.objects.filter(account=found)
-        .select_related("batch__product")
-        .order_by("-pk")[:MOST_SHOWN],
+        "tickets": tickets,
+        "new_ticket_query": urlencode({"account": found.reference}),
+        "timeline": account_timeline(found, tickets.rows),
+        "statement": statement(found, limit=limit_of(request, "statement")),
+        "grants": part(request, "grants", PremiumGrant.objects.filter(account=found).order_by("-period")),
+        "redemptions": part(
+            request,
+            "redemptions",
+            Redemption.objects.filter(account=found).select_related("batch__product").order_by("-pk"),
+        ),
+        "shows_people": request.user.may(Permission.SEE_PERSONAL_DATA),
+        "opens_tickets": request.user.may(Permission.ANSWER_TICKETS),
         "attempts": tried[:PER_PAGE],
         "older": tried[PER_PAGE - 1].pk if len(tried) > PER_PAGE else None,
         "is_first_page": not before,

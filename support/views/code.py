@@ -16,12 +16,12 @@ from redemption.cards import CardError
 from redemption.models import LAST_SERIAL, Account, Code
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
-from support import audit
+from support import audit, ticket_search
 from support.card_actions import ACTIONS, open_to
 from support.diagnosis import benefit_of, diagnose, expiry_of, replacement_of, verdict, with_state
 from support.forms import AccountForm, HypotheticalForm
 from support.models import AuditAction
-from support.pages import page, see_other
+from support.pages import page, part, see_other
 from support.permissions import requires
 from support.references import read_reference
 from support.timeline import timeline
@@ -91,7 +91,8 @@ def _page(
     now = timezone.now()
     may = request.user.may
     shows_people = may(Permission.SEE_PERSONAL_DATA)
-    story = timeline(found)
+    tickets = part(request, "tickets", ticket_search.of_card(found, by=request.user))
+    story = timeline(found, tickets.rows)
     audit.record(AuditAction.CODE_OPENED, by=request.user, target=f"code:{found.pk}")
     context = {
         "code": found,
@@ -104,6 +105,9 @@ def _page(
         "expires_on": expiry_of(found),
         "replaces": replacement_of(found),
         "timeline": story,
+        "tickets": tickets,
+        "new_ticket_query": urlencode({"card": found.pk}),
+        "opens_tickets": may(Permission.ANSWER_TICKETS),
         "actions": [
             (action, action_form if type(action_form) is action.form else action.form())
             for action in open_to(request.user, found)

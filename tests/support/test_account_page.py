@@ -3,15 +3,29 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
-from redemption.models import Attempt, AttemptOutcome, BillingProvider, Channel, Plan
+from redemption.models import (
+    Account,
+    Attempt,
+    AttemptOutcome,
+    BillingProvider,
+    Book,
+    Channel,
+    Plan,
+    Transfer,
+    TransferKind,
+    Wallet,
+)
 from redemption.redeem import redeem
 from redemption.references import Untried, sign
 from redemption.refusals import RefusalReason
 from redemption.roles import PERMISSIONS, Permission, Role
-from support.models import AuditAction, AuditEvent
+from support.actions.messages import write_staff_message
+from support.models import AuditAction, AuditEvent, MessageKind
+from support.statement import statement
 from support.views.account import PER_PAGE
 from tests import factories
 from tests.support.desk import at_the_desk, shown
@@ -116,8 +130,88 @@ def test_three_attempts_cost_as_many_queries_as_one(mary, django_assert_num_quer
         card = factories.card(factories.batch(factories.product(mary.program)))
         redeem(account=mary, text=card.text, channel=Channel.WEB)
         refusals(mary, 1)
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(16):
             page_of(mary, client)
+
+
+def test_its_tickets_stand_on_the_page_and_in_its_story(mary):
+    card = factories.card(factories.batch(factories.product(mary.program)))
+    client, agent = at_the_desk()
+    own = factories.ticket(account=mary, subject="It does not work", body="I scratched it")
+    unclaimed = factories.ticket(requester_email="MARY@example.com", subject="From her address")
+    factories.ticket(subject="A stranger’s")
+    write_staff_message(ticket=own, kind=MessageKind.REPLY, body="Try again, please", by=agent)
+    redeem(account=mary, text=card.text, channel=Channel.WEB)
+    page = page_of(mary, client)
+    words = shown(page)
+    for text in ("It does not work", "From her address", "Ticket opened", "I scratched it", "Public reply", "Redeemed"):
+        assert text in words
+    for ticket in (own, unclaimed):
+        assert f'href="/tickets/{ticket.reference}/"' in page.content.decode()
+    assert f"?account={mary.reference}" in page.content.decode()
+    assert "A stranger’s" not in words
+    told = [entry.title for entry in page.context["timeline"].entries]
+    assert told == [
+        "Ticket opened",
+        "Ticket opened",
+        "Customer",
+        "Customer",
+        "Public reply",
+        "Redeemed",
+        "Code redeemed",
+    ]
+
+
+def test_three_tickets_cost_as_many_queries_as_one(mary, django_assert_num_queries):
+    client, _ = at_the_desk()
+    factories.ticket(account=mary)
+    page_of(mary, client)
+    for number in range(2):
+        with django_assert_num_queries(17):
+            assert len(page_of(mary, client).context["tickets"].rows) == 1 + 2 * number
+        for _ in range(2):
+            factories.ticket(account=mary)
+
+
+# --- Credit
+
+
+def test_the_statement_says_what_came_in_what_went_out_and_what_was_left(mary):
+    euros = factories.product(mary.program, currency="EUR", value=500, countries=["GB"])
+    Account.objects.filter(pk=mary.pk).update(currency="EUR")
+    redeem(account=mary, text=factories.card(factories.batch(euros)).text, channel=Channel.WEB)
+    Account.objects.filter(pk=mary.pk).update(currency="GBP")
+    cards = [factories.card(factories.batch(factories.product(mary.program))) for _ in range(2)]
+    for card in cards:
+        redeem(account=mary, text=card.text, channel=Channel.WEB)
+    wallet = Wallet.objects.get(account=mary, currency="GBP")
+    Transfer.objects.create(
+        debit=Book.CUSTOMER_CREDIT,
+        credit=Book.REVENUE,
+        wallet=wallet,
+        amount=999,
+        currency="GBP",
+        kind=TransferKind.RENEWAL,
+        source="renewal:1",
+        program=mary.program,
+        effective_at=timezone.now(),
+        recorded_at=timezone.now(),
+    )
+    Wallet.objects.filter(pk=wallet.pk).update(balance=F("balance") - 999)
+    told = statement(mary, limit=9)
+    assert told.balances == ["€5.00", "£50.01"]
+    assert [(line.what, line.amount, line.left, line.serial) for line in told.lines] == [
+        ("Month's plan paid", "\N{MINUS SIGN}£9.99", "£50.01", None),
+        ("Code redeemed", "+£30.00", "£60.00", cards[1].serial),
+        ("Code redeemed", "+£30.00", "£30.00", cards[0].serial),
+        ("Code redeemed", "+€5.00", "€5.00", euros.batches.get().serials.lower),
+    ]
+    assert not told.has_older
+    # Shorter, each line still says what was left then.
+    cut = statement(mary, limit=2)
+    assert (cut.lines, cut.has_older) == (told.lines[:2], True)
+    words = shown(page_of(mary, at_the_desk()[0]))
+    assert f"Code redeemed, card {cards[1].serial} +£30.00 £60.00" in words
 
 
 # --- A try

@@ -8,8 +8,10 @@ from redemption import cards
 from redemption.models import Channel
 from redemption.redeem import redeem
 from redemption.roles import PERMISSIONS, Permission, Role
+from support.actions.messages import add_customer_message, write_staff_message
 from support.diagnosis import State
-from support.models import AuditAction, AuditEvent
+from support.models import AuditAction, AuditEvent, MessageKind, TicketChannel, TicketStatus
+from support.pages import LATEST
 from tests import factories
 from tests.support.desk import at_the_desk, shown
 
@@ -193,8 +195,63 @@ def test_the_page_costs_as_many_queries_for_a_long_story_as_for_a_short_one(djan
     url = f"/codes/{card.serial}/"
     client.get(url)
     for _ in range(3):
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(12):
             client.get(url)
         cards.freeze_cards(first=card.serial, by=agent, reason="Again", now=timezone.now())
         cards.thaw_cards(first=card.serial, by=agent, reason="Again", now=timezone.now())
         redeem(account=factories.account(program, country="DE"), text=card.text, channel=Channel.WEB)
+
+
+def test_its_tickets_are_listed_and_stand_in_the_story():
+    card = factories.card()
+    client, agent = at_the_desk()
+    done = factories.ticket(code=card.row, subject="Found it", now=factories.NOON)
+    write_staff_message(ticket=done, kind=MessageKind.NOTE, body="A note of mine", by=agent, status=TicketStatus.SOLVED)
+    asked = factories.ticket(code=card.row, subject="Is it real?", body="It looks odd", requester_name="Ada Lovelace")
+    factories.ticket(code=factories.card().row, subject="Another card’s")
+    page = client.get(f"/codes/{card.serial}/")
+    words = shown(page)
+    assert words.index("Is it real?") < words.index("Found it")
+    for text in ("Ada Lovelace", "Solved", "New", "Ticket opened", "It looks odd", "Internal note", "A note of mine"):
+        assert text in words
+    assert f'href="/tickets/{asked.reference}/"' in page.content.decode()
+    assert f"?card={card.serial}" in page.content.decode()
+    assert "Another card’s" not in words
+
+
+def test_the_social_media_team_sees_what_was_asked_in_public_only():
+    card = factories.card()
+    factories.ticket(code=card.row, subject="Private matter")
+    factories.ticket(
+        code=card.row, subject="Public matter", channel=TicketChannel.SOCIAL, requester_name="Ada Lovelace"
+    )
+    words = shown(at_the_desk(Role.SOCIAL_MEDIA)[0].get(f"/codes/{card.serial}/"))
+    assert "Public matter" in words
+    assert "A••• L•••" in words
+    assert "Private matter" not in words
+    assert "Lovelace" not in words
+
+
+def test_three_tickets_cost_as_many_queries_as_one(django_assert_num_queries):
+    card = factories.card()
+    client, _ = at_the_desk()
+    factories.ticket(code=card.row)
+    client.get(f"/codes/{card.serial}/")
+    for number in range(2):
+        with django_assert_num_queries(13):
+            assert len(client.get(f"/codes/{card.serial}/").context["tickets"].rows) == 1 + 2 * number
+        for _ in range(2):
+            add_customer_message(ticket=factories.ticket(code=card.row), body="And?")
+
+
+def test_of_many_tickets_the_latest_are_listed_and_the_others_on_demand():
+    card = factories.card()
+    for _ in range(LATEST + 1):
+        factories.ticket(code=card.row)
+    client, _ = at_the_desk()
+    latest = client.get(f"/codes/{card.serial}/")
+    assert len(latest.context["tickets"].rows) == LATEST
+    assert "?all=tickets#tickets" in latest.content.decode()
+    every = client.get(f"/codes/{card.serial}/?all=tickets")
+    assert len(every.context["tickets"].rows) == LATEST + 1
+    assert "?all=tickets" not in every.content.decode()
