@@ -63,9 +63,9 @@ def find_code(text: str, *, limit: int = 10) -> Found:
                 candidates.setdefault(digest, slip)
 
     outcome = next((kind for kind in (Outcome.WELL_FORMED, Outcome.SLIP, Outcome.BLANK) if kind in outcomes), None)
-    if exact := _serials_by_digest(digests):
+    if exact := serials_by_digest(digests):
         return Found(Outcome.WELL_FORMED, tuple(sorted(exact.values())), tried=formats)
-    close = _serials_by_digest(candidates)
+    close = serials_by_digest(candidates)
     near = [
         NearMiss(close[digest], slip.kind, slip.position, describe(slip))
         for digest, slip in candidates.items()
@@ -79,7 +79,7 @@ def find_code(text: str, *, limit: int = 10) -> Found:
     )
 
 
-def _serials_by_digest(digests: Iterable[bytes]) -> dict[bytes, int]:
+def serials_by_digest(digests: Iterable[bytes]) -> dict[bytes, int]:
     # One array, not a parameter each: a slip in a supplier's format has thousands of readings.
     wanted = list(digests)
     if not wanted:
