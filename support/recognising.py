@@ -23,6 +23,8 @@ from support.models import KnownError
 # Out of 100. tests/support/test_recognising.py has the sentences on either side of both.
 RECOGNISED, SURE = 70, 85
 MOST_SHOWN = 3
+# Characters: a message is quoted early on, and a long mail must not hold up a page.
+LONGEST = 2000
 # Whose wording it is: the ticket's own program's before everybody's, another's only where nothing else fits.
 _OWN, _ANOTHERS = 4, -12
 
@@ -79,11 +81,12 @@ class Recognised:
 @sensitive_variables()
 def recognise(text: str, program: Program | None = None) -> list[Recognised]:
     """The known errors that the text may quote, the likeliest first; none where it quotes none. One query."""
+    text = text[:LONGEST]
     if not text.strip():
         return []
     errors = list(KnownError.objects.filter(is_active=True).order_by("pk"))
     catalogue = _prepare(tuple((error.pk, *_wordings(error, program)) for error in errors))
-    passages = [passage for passage in map(_read, _passages(text)) if passage.words]
+    passages = [passage for passage in map(_read, dict.fromkeys(_passages(text))) if passage.words]
     near = catalogue.near(passages)
     found = []
     for error in errors:
@@ -94,6 +97,16 @@ def recognise(text: str, program: Program | None = None) -> list[Recognised]:
             found.append((score, Recognised(error, min(100, round(score)))))
     found.sort(key=lambda one: (-one[0], one[1].known_error.pk))
     return [recognised for _, recognised in found[:MOST_SHOWN]]
+
+
+@sensitive_variables()
+def surely(*texts: str, program: Program | None) -> KnownError | None:
+    """The known error that the first of the texts quotes which surely quotes one: what the customer saw, then what he
+    wrote."""
+    for text in texts:
+        if (found := recognise(text, program)) and found[0].is_sure:
+            return found[0].known_error
+    return None
 
 
 def _wordings(error: KnownError, program: Program | None) -> Iterable[str]:
@@ -211,7 +224,12 @@ class _Catalogue:
 
     def score(self, pk: int, passage: _Passage, near: _Near) -> float:
         """Out of 100; the last three are for small talk, where two known errors differ in nothing else."""
-        wordings = self._wordings[pk]
+        wordings, own = self._wordings[pk], self._own_words[pk]
+        # Most sentences have no word of most known errors. Few words may have been written as one.
+        if len(passage.words) > 3 and not any(
+            known in own for word in passage.telling.values() for known in near[word]
+        ):
+            return 0.0
         score = max(*(self._by_wording(one, passage, near) for one in wordings), self._by_mixture(pk, passage, near))
         if not score:
             return 0.0
