@@ -21,6 +21,7 @@ from support.models import (
     TicketEventKind,
     TicketStatus,
 )
+from support.recognising import surely
 from support.redaction import redact
 from support.targets import reckon
 
@@ -86,6 +87,7 @@ def open_ticket(
             program=program,
             retailer=retailer,
             error_message=seen.text[:500],
+            known_error=surely(seen.text, f"{told.text}\n{text.text}", program=program),
             surface=surface,
             steps_tried=steps_tried or [],
             priority=priority,
