@@ -30,11 +30,12 @@ def text_of(html: str) -> str:
         html = _without(html, f"<{name}", f"</{name}")
     lines: list[tuple[int, list[str]]] = [(0, [])]
     depth = 0
-    address = ""
+    address, linked = "", ""
     for piece in _TAGS.split(html):
         if not piece.startswith("<") or not piece.endswith(">"):
             words = re.sub(r"\s+", " ", unescape(piece))
             lines[-1][1].append(words)
+            linked += words if address else ""
             continue
         found = _NAME.match(piece)
         name, closes = (found[1].lower() if found else ""), piece.startswith("</")
@@ -49,10 +50,10 @@ def text_of(html: str) -> str:
             lines[-1][1].append(f"[{unescape(instead[1] or instead[2] or '').strip()}]")
         elif name == "a" and not closes:
             found_address = _ADDRESS.search(piece)
-            address = unescape(found_address[1]) if found_address else ""
+            address, linked = (unescape(found_address[1]) if found_address else ""), ""
         elif name == "a" and address:
             # A share link is what the ticket is about, and may stand behind “click here”.
-            if address.rstrip("/") not in "".join(lines[-1][1]):
+            if address.rstrip("/") not in linked:
                 lines[-1][1].append(f" <{address}>")
             address = ""
     return _joined(lines)

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
+from email.policy import EmailPolicy
 from email.utils import parseaddr
 from enum import Enum
 from hashlib import blake2b
@@ -60,10 +61,20 @@ class ParsedMail:
     files: list[File] = field(default_factory=list)
     files_left_out: int = 0
     automatic: Automatic | None = None
+    # The list's name without brackets, in lower case.
+    list_id: str = ""
     # Of a bounce for good: the mails that did not arrive.
     undelivered: list[str] = field(default_factory=list)
     # No automatic answer is wanted to this one, though a person wrote it.
     no_answer: bool = False
+
+
+class _Shortened(EmailPolicy):
+    """The library's own, that reads no header to its end which takes quadratic time and says nothing there."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[: 1_000 if name.lower().startswith("content-") else 16_000]
 
 
 @sensitive_variables()
@@ -71,7 +82,7 @@ def parse(raw: bytes) -> ParsedMail:
     """Never raises."""
     digest_id = f"<{blake2b(raw, digest_size=24).hexdigest()}@without-id.invalid>"
     try:
-        return _read(message_from_bytes(raw, policy=policy.default), digest_id)
+        return _read(message_from_bytes(raw, policy=_Shortened()), digest_id)
     # Deeper than Python goes, headers that its parser trips over: the reasons are many, and the mail is kept anyhow.
     except Exception:
         return _crude(raw, digest_id)
@@ -102,6 +113,7 @@ def _read(mail: EmailMessage, digest_id: str) -> ParsedMail:
         files=content.files,
         files_left_out=content.files_left_out,
         automatic=automatic,
+        list_id=_header(mail, "List-Id").rpartition("<")[2].strip("> ").lower(),
         undelivered=_undelivered(mail) if automatic is Automatic.BOUNCE else [],
         no_answer=bool(_header(mail, "X-Auto-Response-Suppress")),
     )
@@ -171,7 +183,9 @@ class _Content:
     @staticmethod
     def _is_text(part: Message, kind: str) -> bool:
         attached = part.get_content_disposition() == "attachment" or part.get_filename()
-        return kind in ("text/plain", "text/html", "text/enriched") and not attached
+        # A multipart mail whose parts cannot be told apart is read as it stands.
+        is_words = kind in ("text/plain", "text/html", "text/enriched") or kind.startswith("multipart/")
+        return is_words and not attached
 
     def _file(self, part: Message, kind: str) -> None:
         if len(self.files) >= MOST_FILES:
@@ -326,7 +340,9 @@ def _undelivered(mail: EmailMessage) -> list[str]:
         elif kind == "text/plain":
             # Some servers write the headers of what they could not deliver under their own words.
             found += _IDS.findall(" ".join(_ID_LINES.findall(_text(part)[:LONGEST_TEXT])))
-    return found or _IDS.findall(f"{_header(mail, 'In-Reply-To')} {_header(mail, 'References')}")
+    if not found and _header(mail, "X-Failed-Recipients"):
+        return _IDS.findall(f"{_header(mail, 'In-Reply-To')} {_header(mail, 'References')}")
+    return found
 
 
 def _first(parts: Iterable[Message], count: int) -> Iterator[Message]:

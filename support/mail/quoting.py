@@ -36,7 +36,7 @@ def split(text: str) -> Split:
     lines = text.split("\n")
     cut = _cut(lines)
     reply, quoted = lines[:cut], lines[cut:]
-    if not any(line.strip() for line in reply):
+    if not quoted or not any(line.strip() for line in reply):
         reply, quoted = _answered_below(lines)
     if not any(line.strip() and not _is_quoted(line) for line in reply):
         return Split(text.strip(), "")
@@ -108,6 +108,9 @@ def _answered_below(lines: list[str]) -> tuple[list[str], list[str]]:
         number += _attribution(lines, number)
     while number < len(lines) and (_is_quoted(lines[number]) or not lines[number].strip()):
         number += 1
+    if any(_is_quoted(line) for line in lines[number:]):
+        # He answers between the lines: they belong to what he says.
+        return lines, []
     return lines[number:], lines[:number]
 
 

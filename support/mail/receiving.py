@@ -62,6 +62,9 @@ def _without_ticket(mail: ParsedMail, now: datetime) -> Outcome | None:
         return Outcome.OURS
     if mail.automatic is Automatic.BOUNCE:
         return _bounce(mail, now)
+    if mail.automatic is Automatic.LIST and mail.list_id == our_address().replace("@", "."):
+        # Our address is a group that passes customers' mails on.
+        return None
     return Outcome.AUTOMATIC if mail.automatic else None
 
 
@@ -70,8 +73,7 @@ def _store(mail: ParsedMail, now: datetime) -> tuple[Outcome, Message]:
     """The mail's message, on a new ticket or an old one, in one transaction."""
     if known := _known(mail):
         return Outcome.KNOWN, known
-    taken = Message.objects.filter(mail_id=mail.message_id).exists()
-    mail_id = mail.digest_id if taken else mail.message_id
+    mail_id = _id_of(mail)
     with transaction.atomic():
         if ticket := ticket_of(mail) or _flooded(mail, now):
             return Outcome.ADDED, add_customer_message(
@@ -125,6 +127,10 @@ def _known(mail: ParsedMail) -> Message | None:
     if known and (is_from(mail.sender, known.ticket) or known.body == redact(_body(mail)).text):
         return known
     return Message.objects.filter(mail_id=mail.digest_id).select_related("ticket").first()
+
+
+def _id_of(mail: ParsedMail) -> str:
+    return mail.digest_id if Message.objects.filter(mail_id=mail.message_id).exists() else mail.message_id
 
 
 def _flooded(mail: ParsedMail, now: datetime) -> Ticket | None:
