@@ -11,6 +11,7 @@ import resource
 import sys
 import warnings
 from collections.abc import Iterator
+from operator import mul
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,31 +150,31 @@ def _at_most(size: tuple[int, int], pixels: int) -> tuple[int, int]:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
-def looks_of(image: "Image") -> int | None:
-    """How a picture looks, in 64 bits: which of its 64 lowest frequencies lie above their median. The same paper, made
-    smaller, paler or of coarser JPEG, differs in few of them. None where there is nothing to see."""
-    grey = image.convert("L").resize((32, 32))
+def looks_of(image: "Image") -> tuple[int, str] | None:
+    """How a picture looks: which of its 64 lowest frequencies lie above their median, as a signed number, and the same
+    of 1,024, in hexadecimal. The same paper, made smaller, paler or of coarser JPEG, differs in few bits; another
+    receipt of the same shop may look the same in the 64, but not in all. None where there is nothing to see."""
+    grey = image.convert("L").resize((64, 64))
     low, high = grey.getextrema()
     assert isinstance(low, int)
     assert isinstance(high, int)
     if high - low < 16:
         return None
-    dots = grey.tobytes()
-    waves = [[math.cos(math.pi * wave * (2 * at + 1) / 64) for at in range(32)] for wave in range(8)]
-    rows = [
-        [sum(map(float.__mul__, wave, map(float, dots[row : row + 32]))) for wave in waves]
-        for row in range(0, 1024, 32)
-    ]  # fmt: skip
-    strengths = [
-        sum(across[wave] * down for across, down in zip(rows, column, strict=True))
-        for column in waves
-        for wave in range(8)
-    ]
-    # The first is the brightness, which no median should follow.
-    median = sorted(strengths[1:])[31]
-    bits = sum(1 << place for place, strength in enumerate(strengths) if strength > median)
+    dots = [float(dot) for dot in grey.tobytes()]
+    waves = [[math.cos(math.pi * wave * (2 * at + 1) / 128) for at in range(64)] for wave in range(32)]
+    rows = [[sum(map(mul, wave, dots[row : row + 64])) for wave in waves] for row in range(0, 4096, 64)]
+    columns = list(zip(*rows, strict=True))
+    strengths = [[sum(map(mul, wave, column)) for column in columns] for wave in waves]
+    looks = _above_median([strength for row in strengths[:8] for strength in row[:8]])
     # Signed, as the database's column is.
-    return bits - (1 << 64) if bits >> 63 else bits
+    looks -= looks >> 63 << 64
+    return looks, f"{_above_median([strength for row in strengths for strength in row]):0256x}"
+
+
+def _above_median(strengths: list[float]) -> int:
+    # The first is the brightness, which no median should follow.
+    median = sorted(strengths[1:])[len(strengths) // 2 - 1]
+    return sum(1 << place for place, strength in enumerate(strengths) if strength > median)
 
 
 if __name__ == "__main__":

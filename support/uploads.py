@@ -79,6 +79,7 @@ class Opened:
     original: Path | None = None
     pictures: list[Picture] = field(default_factory=list)
     looks: int | None = None
+    details: bytes | None = None
     scan: ScanState = ScanState.NOT_SCANNED
     refusal: Refusal | None = None
 
@@ -105,10 +106,10 @@ def _kept(original: Path, digest: bytes, size: int, until: float) -> Opened:
     if scanned is ScanState.INFECTED:
         return Opened(digest, size, original, scan=scanned, refusal=Refusal.INFECTED)
     try:
-        pictures, looks = _pictures(original.parent, until)
+        pictures, looks, details = _pictures(original.parent, until)
     except _RefusedError as refused:
         return Opened(digest, size, original, scan=scanned, refusal=refused.refusal)
-    return Opened(digest, size, original, pictures, looks, scanned)
+    return Opened(digest, size, original, pictures, looks, details, scanned)
 
 
 class _RefusedError(Exception):
@@ -129,7 +130,7 @@ def _copy(file: "UploadedFile[Any]", to: Path) -> tuple[bytes, int]:
     return digest.digest(), size
 
 
-def _pictures(folder: Path, until: float) -> tuple[list[Picture], int | None]:
+def _pictures(folder: Path, until: float) -> tuple[list[Picture], int | None, bytes | None]:
     with (folder / "original").open("rb") as file:
         kind = decoding.format_of(file.read(decoding.HEAD))
     if not kind:
@@ -174,11 +175,13 @@ def _decode(folder: Path, kind: str, until: float) -> None:
         raise _RefusedError(Refusal.TOO_HEAVY if ended == -signal.SIGABRT else Refusal.DAMAGED)
 
 
-def _result(folder: Path) -> tuple[list[Picture], int | None]:
+def _result(folder: Path) -> tuple[list[Picture], int | None, bytes | None]:
     """What the process left, believed only as far as it is what our own code would have written."""
     try:
         result = json.loads((folder / "result.json").read_bytes())
-        refused, sizes, looks = result.get("refused"), result.get("pages", []), result.get("looks")
+        refused, sizes = result.get("refused"), result.get("pages", [])
+        looks, details = result.get("looks") or (None, None)
+        details = bytes.fromhex(details) if details else None
         pictures = [
             Picture(folder / f"{number}.jpg", folder / f"{number}-small.jpg", int(width), int(height))
             for number, (width, height) in enumerate(sizes, start=1)
@@ -190,7 +193,9 @@ def _result(folder: Path) -> tuple[list[Picture], int | None]:
     paths = [path for picture in pictures for path in (picture.jpeg, picture.small)]
     if not 0 < len(pictures) <= settings.UPLOAD_MAX_PAGES or not all(map(_is_jpeg, paths)):
         raise _RefusedError(Refusal.DAMAGED)
-    return pictures, looks if isinstance(looks, int) and -(1 << 63) <= looks < 1 << 63 else None
+    if not (isinstance(looks, int) and -(1 << 63) <= looks < 1 << 63 and details and len(details) == 128):
+        return pictures, None, None
+    return pictures, looks, details
 
 
 def _is_jpeg(path: Path) -> bool:

@@ -41,6 +41,8 @@ class Attachment(models.Model):
     looks = models.BigIntegerField(null=True)
     # The four quarters of `looks`, each with its place: pictures that differ in three bits have one of them in common.
     quarters = ArrayField(models.PositiveIntegerField(), default=list)
+    # And in 1,024 bits: in 64, two receipts of one shop are the same.
+    details = models.BinaryField(max_length=128, null=True)
     # A random name in the quarantine storage; empty where the original was not kept.
     original = models.CharField(max_length=100, blank=True)
     scan = models.CharField(max_length=12, choices=ScanState, default=ScanState.NOT_SCANNED)
