@@ -29,6 +29,7 @@ _WORDS = {
     "merged": "merged tickets",
     "is_problem": "problem",
 }
+_FIRST = ("status", "priority", "assignee", "tags")
 _CHOICES: dict[str, Any] = {"status": TicketStatus, "priority": Priority, "surface": Surface, "steps_tried": StepTried}
 _ROWS: dict[str, Any] = {
     "assignee": User,
@@ -53,9 +54,14 @@ def sentences(events: Iterable[TicketEvent], *, shown_to: User) -> dict[int, str
     names = _names(events, shown_to)
     told = {}
     for event in events:
-        changes = [_change(field, values, names) for field, values in event.changes.items()]
+        changes = [_change(field, event.changes[field], names) for field in sorted(event.changes, key=_place)]
         told[event.pk] = _sentence(TicketEventKind(event.kind), changes)
     return {key: sentence for key, sentence in told.items() if sentence}
+
+
+def _place(field: str) -> tuple[int, str]:
+    """JSON keeps no order: what matters most comes first."""
+    return _FIRST.index(field) if field in _FIRST else len(_FIRST), field
 
 
 def _sentence(kind: TicketEventKind, changes: list[str]) -> str:

@@ -12,7 +12,8 @@ from support.views.lookup import lookup
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
 from support.views.ticket import ticket
-from support.views.ticket_writing import write
+from support.views.ticket_fields import change_ticket, take
+from support.views.ticket_writing import take_back, write
 
 urlpatterns = [
     path("", lookup, name="desk"),
@@ -32,4 +33,7 @@ urlpatterns = [
     path("tickets/<str:reference>/draft/", draft, name="draft"),
     path("tickets/<str:reference>/presence/", presence, name="presence"),
     path("tickets/<str:reference>/write/<str:kind>/", write, name="write"),
+    path("tickets/<str:reference>/unsend/<int:message>/", take_back, name="take_back"),
+    path("tickets/<str:reference>/change/", change_ticket, name="change_ticket"),
+    path("tickets/<str:reference>/take/", take, name="take"),
 ]

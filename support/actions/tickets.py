@@ -112,9 +112,23 @@ def open_ticket(
     return ticket
 
 
-@sensitive_variables("fields", "value", "before")
-def change(*, ticket: Ticket, by: User, now: datetime | None = None, **fields: Any) -> Ticket:
-    """Changes some of the CHANGEABLE fields and writes the history; what is the same already changes nothing."""
+class ChangedMeanwhileError(Exception):
+    """Somebody else changed these `fields` since `by` read them."""
+
+    def __init__(self, fields: list[str]) -> None:
+        super().__init__()
+        self.fields = fields
+
+
+@sensitive_variables("fields", "value", "before", "read")
+def change(
+    *, ticket: Ticket, by: User, read: dict[str, Any] | None = None, now: datetime | None = None, **fields: Any
+) -> Ticket:
+    """Changes some of the CHANGEABLE fields and writes the history; what is the same already changes nothing.
+
+    With `read`, how these fields stood when `by` read them (as `plain` gives them): raises ChangedMeanwhileError where
+    one has become something else that is not what `by` wants either.
+    """
     now = now or timezone.now()
     assert fields.keys() <= CHANGEABLE, fields.keys() - CHANGEABLE
     require(by, ticket)
@@ -124,15 +138,19 @@ def change(*, ticket: Ticket, by: User, now: datetime | None = None, **fields: A
         ticket = locked(ticket)
         if ticket.merged_into_id:
             raise TicketError("It was merged into another ticket: change that one, or undo the merge.")
+        if meanwhile := _meanwhile(ticket, read or {}, fields):
+            raise ChangedMeanwhileError(meanwhile)
         changes: dict[str, list[Any]] = {}
         for name, value in fields.items():
             if name in _UNTOLD:
                 value = redact(value).text
+            elif name == "tags":
+                value = [redact(tag).text[:30] for tag in value]
             before = getattr(ticket, name)
             if before == value:
                 continue
             setattr(ticket, name, value)
-            changes[name] = [] if name in _UNTOLD else [_plain(before), _plain(value)]
+            changes[name] = [] if name in _UNTOLD else [plain(before), plain(value)]
         if changes:
             write(ticket, by=by, kind=TicketEventKind.CHANGED, changes=changes, now=now)
             audit.record(
@@ -165,6 +183,15 @@ def write(ticket: Ticket, *, by: User, kind: TicketEventKind, now: datetime, cha
     TicketEvent.objects.create(ticket=ticket, at=now, by=by, kind=kind, changes=changes)
 
 
-def _plain(value: Any) -> Any:
+@sensitive_variables()
+def _meanwhile(ticket: Ticket, read: dict[str, Any], fields: dict[str, Any]) -> list[str]:
+    return [
+        name
+        for name, value in fields.items()
+        if name in read and plain(getattr(ticket, name)) not in (read[name], plain(value))
+    ]
+
+
+def plain(value: Any) -> Any:
     """What JSON holds of a field: the row's id where it is one."""
     return getattr(value, "pk", value)

@@ -70,7 +70,6 @@ def show(
         "shows_people": may(Permission.SEE_PERSONAL_DATA),
         "opens_accounts": may(Permission.VIEW_ACCOUNTS),
         "due": due(found, now) if found.next_deadline else None,
-        "now": now,
         "trail": trail(request),
         "may_change": may_change,
         "boxes": _boxes(request, found, story, written) if may_change else [],

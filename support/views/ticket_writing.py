@@ -3,20 +3,22 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
-from support.actions.messages import StaleTicketError, write_staff_message
+from support.actions.messages import StaleTicketError, unsend, write_staff_message
 from support.actions.tickets import TicketError
-from support.models import MessageKind, Ticket, TicketStatus
+from support.models import Message, MessageKind, Ticket, TicketStatus
 from support.pages import see_other
 from support.permissions import requires
+from support.queue import next_after
 from support.ticket_forms import WriteForm
 from support.views.drafts import keep, keep_and_sign_in, writer_of
-from support.views.ticket import WRITTEN, show, ticket_of
+from support.views.ticket import WRITTEN, show, ticket_of, trail
 
 
 @login_not_required
@@ -38,12 +40,12 @@ def _write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
         raise Http404
     if request.method != "POST":
         # From the sign-in page, or from a page that was loaded again.
-        return see_other(reverse("ticket", args=[found.reference]))
+        return see_other(reverse("ticket", args=[found.reference]) + trail(request))
     writer = writer_of(request)
     if writer and writer != request.user:
         keep(request, reference, kind)
         messages.warning(request, f"{writer} wrote this before you signed in: it is kept as a draft of theirs.")
-        return see_other(reverse("ticket", args=[found.reference]))
+        return see_other(reverse("ticket", args=[found.reference]) + trail(request))
     form = WriteForm(request.POST, kind=MessageKind(kind))
     if not form.is_valid():
         return show(request, found, written=form, status=422)
@@ -51,7 +53,7 @@ def _write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
     then = request.POST.get("then")
     status = TicketStatus.SOLVED if then == "solve" else data["status"]
     try:
-        write_staff_message(
+        written = write_staff_message(
             ticket=found,
             kind=form.kind,
             body=data["body"],
@@ -65,8 +67,35 @@ def _write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
     except TicketError as refused:
         form.add_error(None, str(refused))
         return show(request, found, written=form, status=422)
-    messages.success(request, "The answer is written." if kind == MessageKind.REPLY else "The note is written.")
-    return see_other(_next(request, found) if then == "solve" else reverse("ticket", args=[found.reference]))
+    page = reverse("ticket", args=[found.reference]) + trail(request)
+    if kind == MessageKind.NOTE:
+        messages.success(request, "The note is written.")
+        return see_other(page)
+    _offer_undo(request, found, written)
+    return see_other(_next(request, found) if then == "solve" else page)
+
+
+@require_POST
+@requires(Permission.ANSWER_TICKETS)
+def take_back(request: StaffRequest, reference: str, message: int) -> HttpResponse:
+    """Takes an answer back within its seconds; its text waits in the box."""
+    found = ticket_of(request, reference)
+    # What is there no more was taken back already, perhaps in another tab: the page shows it.
+    answer = Message.objects.filter(ticket=found, pk=message).first() if message < 2**63 else None
+    try:
+        if answer:
+            unsend(message=answer, by=request.user)
+    except TicketError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, "The answer was not sent. Its text is back in the box.")
+    return see_other(f"{reverse('ticket', args=[found.reference])}{trail(request)}#write")
+
+
+def _offer_undo(request: StaffRequest, found: Ticket, answer: Message) -> None:
+    """Beside what the next page says first, whichever page that is: also after “send and solve”."""
+    context = {"ticket": found, "answer": answer, "trail": trail(request)}
+    messages.success(request, render_to_string("support/_sent.html", context, request))
 
 
 def _asking_again(request: StaffRequest, form: WriteForm, stale: StaleTicketError) -> WriteForm:
@@ -81,4 +110,7 @@ def _asking_again(request: StaffRequest, form: WriteForm, stale: StaleTicketErro
 
 
 def _next(request: StaffRequest, found: Ticket) -> str:
-    return reverse("desk")
+    """The next ticket of the view that this one was opened from, or that view where there is none."""
+    following = next_after(found, request.GET.dict(), request.user)
+    page = reverse("ticket", args=[following.reference]) if following else reverse("tickets")
+    return page + trail(request)

@@ -142,3 +142,19 @@ if (here) {
     fetch(here.dataset.presence, { method: "POST", body: data, keepalive: true, redirect: "manual" }).catch(() => {});
   });
 }
+
+// --- Taking an answer back, while there is time
+for (const form of document.querySelectorAll("[data-undo-until]")) {
+  const until = Date.now() + 10_000;
+  const end = Math.min(until, Date.parse(form.dataset.undoUntil));
+  const seconds = form.querySelector("[data-seconds]");
+  const tick = () => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    if (left <= 0) {
+      clearInterval(ticking);
+      form.hidden = true;
+    } else seconds.textContent = ` (${left} s)`;
+  };
+  const ticking = setInterval(tick, 500);
+  tick();
+}
