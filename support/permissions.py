@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
-from django.http import Http404, HttpResponseBase
+from django.http import Http404, HttpResponse
 
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 
-_Response = TypeVar("_Response", bound=HttpResponseBase)
+_View = Callable[..., HttpResponse]
 
 
-def requires(permission: Permission) -> Callable[[Callable[..., _Response]], Callable[..., _Response]]:
-    def protect(view: Callable[..., _Response]) -> Callable[..., _Response]:
+def requires(permission: Permission) -> Callable[[_View], _View]:
+    def protect(view: _View) -> _View:
         @wraps(view)
-        def protected(request: StaffRequest, *args: Any, **kwargs: Any) -> _Response:
+        def protected(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated or not request.user.may(permission):
                 raise Http404
             return view(request, *args, **kwargs)

@@ -1,11 +1,9 @@
 """Files on their way to the browser: our own pictures to look at, and the originals to those who may have them."""
 
-from typing import Any
-
 from django.core.files.storage import storages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404
+from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_safe
 
 from redemption.requests import StaffRequest
@@ -30,40 +28,38 @@ _HEADERS = {
 @require_safe
 @requires(Permission.VIEW_TICKETS)
 @transaction.atomic
-def picture(request: StaffRequest, reference: str, attachment: int, page: int) -> FileResponse:
+def picture(request: StaffRequest, reference: str, attachment: int, page: int) -> HttpResponse:
     """One picture that we made. There is no way to it but this, which asks who looks and writes it down."""
     found = _page_of(request, reference, attachment, page)
-    file = _file("pictures", found.file)
+    contents = _contents("pictures", found.file)
     target = f"ticket:{found.attachment.ticket_id}"
     audit.record(AuditAction.RECEIPT_OPENED, by=request.user, target=target, attachment=attachment, page=page)
-    return FileResponse(file, content_type="image/jpeg", headers=_HEADERS)
+    return HttpResponse(contents, content_type="image/jpeg", headers=_HEADERS)
 
 
 @require_safe
 @requires(Permission.VIEW_TICKETS)
-def small_picture(request: StaffRequest, reference: str, attachment: int, page: int) -> FileResponse:
+def small_picture(request: StaffRequest, reference: str, attachment: int, page: int) -> HttpResponse:
     """A part of the ticket's page, whose opening is written down, and too small to be read."""
-    file = _file("pictures", small(_page_of(request, reference, attachment, page).file))
-    return FileResponse(file, content_type="image/jpeg", headers=_HEADERS)
+    contents = _contents("pictures", small(_page_of(request, reference, attachment, page).file))
+    return HttpResponse(contents, content_type="image/jpeg", headers=_HEADERS)
 
 
 @require_safe
 @requires(Permission.OPEN_QUARANTINE)
 @transaction.atomic
-def original(request: StaffRequest, reference: str, attachment: int) -> FileResponse:
+def original(request: StaffRequest, reference: str, attachment: int) -> HttpResponse:
     """What was sent, byte for byte: to be kept, never to be shown, and under a name of ours."""
     found = _visible(request, reference).filter(pk=attachment).exclude(original="").first()
     if not found:
         raise Http404
-    file = _file("quarantine", found.original)
-    ending = _ENDINGS.get(format_of(file.read(HEAD)) or "", "bin")
-    file.seek(0)
+    contents = _contents("quarantine", found.original)
+    ending = _ENDINGS.get(format_of(contents[:HEAD]) or "", "bin")
     target = f"ticket:{found.ticket_id}"
     audit.record(AuditAction.QUARANTINE_OPENED, by=request.user, target=target, attachment=attachment)
-    name = f"{found.ticket.reference}-{found.pk}.{ending}"
-    return FileResponse(
-        file, as_attachment=True, filename=name, content_type="application/octet-stream", headers=_HEADERS
-    )
+    saved_as = f'attachment; filename="{found.ticket.reference}-{found.pk}.{ending}"'
+    headers = {**_HEADERS, "Content-Disposition": saved_as}
+    return HttpResponse(contents, content_type="application/octet-stream", headers=headers)
 
 
 def _visible(request: StaffRequest, reference: str) -> QuerySet[Attachment]:
@@ -79,8 +75,10 @@ def _page_of(request: StaffRequest, reference: str, attachment: int, page: int) 
     return found
 
 
-def _file(storage: str, name: str) -> Any:
+def _contents(storage: str, name: str) -> bytes:
     try:
-        return storages[storage].open(name)
+        with storages[storage].open(name) as file:
+            contents: bytes = file.read()
+            return contents
     except FileNotFoundError:
         raise Http404 from None
