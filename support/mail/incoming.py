@@ -11,6 +11,7 @@ from email.policy import EmailPolicy
 from email.utils import parseaddr
 from enum import Enum
 from hashlib import blake2b
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -77,12 +78,16 @@ class _Shortened(EmailPolicy):
         return name, value[: 1_000 if name.lower().startswith("content-") else 16_000]
 
 
+# The library's type knows no policies but its own.
+_SHORTENED: Any = _Shortened()
+
+
 @sensitive_variables()
 def parse(raw: bytes) -> ParsedMail:
     """Never raises."""
     digest_id = f"<{blake2b(raw, digest_size=24).hexdigest()}@without-id.invalid>"
     try:
-        return _read(message_from_bytes(raw, policy=_Shortened()), digest_id)
+        return _read(message_from_bytes(raw, policy=_SHORTENED), digest_id)
     # Deeper than Python goes, headers that its parser trips over: the reasons are many, and the mail is kept anyhow.
     except Exception:
         return _crude(raw, digest_id)

@@ -121,10 +121,10 @@ def _bounce(mail: ParsedMail, now: datetime) -> Outcome:
 def _known(mail: ParsedMail) -> Message | None:
     """The message that this mail made when it came before.
 
-    Some machines give all their mails one Message-ID: another person's mail, saying something else, is another mail.
+    Some machines give all their mails one Message-ID: what says something else is another mail.
     """
-    known = Message.objects.filter(mail_id=mail.message_id).select_related("ticket__account").first()
-    if known and (is_from(mail.sender, known.ticket) or known.body == redact(_body(mail)).text):
+    known = Message.objects.filter(mail_id=mail.message_id).select_related("ticket").first()
+    if known and known.body == redact(_body(mail)).text:
         return known
     return Message.objects.filter(mail_id=mail.digest_id).select_related("ticket").first()
 

@@ -58,9 +58,8 @@ def test_without_a_database_the_process_ends_with_75():
         cwd=django_settings.BASE_DIR,
         env={
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "DATABASE_URL": "postgres://desk:pw@127.0.0.1:1/desk?connect_timeout=1",
-            "DATABASE_POOL": "0",
+            "DJANGO_SETTINGS_MODULE": "tests.support.mail.away_settings",
+            "DATABASE_URL": "postgres://desk:pw@127.0.0.1:1/desk",
         },
         input=mail("Hello secret"),
         capture_output=True,
@@ -68,4 +67,5 @@ def test_without_a_database_the_process_ends_with_75():
         timeout=120,
     )
     assert ended.returncode == 75
+    assert b"not taken (OperationalError)" in ended.stderr
     assert b"secret" not in ended.stdout + ended.stderr

@@ -1,5 +1,6 @@
 """A mail's way to its ticket: threads, strangers, machines, floods, and the same mail twice."""
 
+import itertools
 import logging
 from datetime import timedelta
 
@@ -10,10 +11,12 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from redemption.roles import Role
 from support.actions.messages import write_staff_message
 from support.mail import receiving
+from support.mail.incoming import LONGEST_TEXT
 from support.mail.outgoing import acknowledgement
 from support.mail.receiving import MAILS_AN_HOUR, Outcome, receive
 from support.models import Message, MessageKind, Ticket, TicketChannel, TicketStatus
 from tests import factories
+from tests.support.mail.hostile import HOSTILE
 from tests.support.mail.mails import ADA, PNG, mail
 
 pytestmark = pytest.mark.django_db
@@ -98,9 +101,10 @@ def test_two_deliveries_at_one_moment_make_one_message(monkeypatch):
 
 def test_a_machine_that_gives_every_mail_one_id_loses_nobodys_mail():
     receive(mail("My card", message_id="<1@broken>"))
+    receive(mail("My other card", message_id="<1@broken>"))
     receive(mail("Another card", message_id="<1@broken>", sender=MALLORY))
     receive(mail("Another card", message_id="<1@broken>", sender=MALLORY))
-    assert sorted(Message.objects.values_list("body", flat=True)) == ["Another card", "My card"]
+    assert sorted(Message.objects.values_list("body", flat=True)) == ["Another card", "My card", "My other card"]
 
 
 # --- The thread
@@ -310,6 +314,24 @@ def test_files_that_cannot_be_kept_take_no_words_with_them(monkeypatch, caplog):
     assert receive(mail("Here it is", files=[("receipt.png", PNG, "image/png")])) is Outcome.OPENED
     assert only_ticket().messages.get().body == ("Here it is\n\n(1 files came with this mail and could not be kept.)")
     assert "receipt.png" not in caplog.text
+
+
+# --- What nobody should write
+
+
+def test_every_hostile_mail_is_kept_as_a_message(attached):
+    for number, (name, raw) in enumerate(HOSTILE.items()):
+        raw = raw.replace(b"<1@example.com>", b"<%d@example.com>" % number)
+        assert receive(raw) in (Outcome.OPENED, Outcome.ADDED), name
+    assert Message.objects.count() == len(HOSTILE)
+
+
+@pytest.mark.parametrize("letters", ["abcdefghij", "äöüßéèêçñø", "漢字仮名交文中国日本"])
+def test_the_longest_text_with_as_many_words_as_it_holds_is_indexed_and_kept(letters):
+    words = itertools.product(letters, repeat=6)
+    text = " ".join("".join(word) for word in itertools.islice(words, LONGEST_TEXT // 7))
+    assert receive(mail(text, cte="base64")) is Outcome.OPENED
+    assert len(Message.objects.get().body) > LONGEST_TEXT - 10
 
 
 # --- What is said of it
