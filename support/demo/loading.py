@@ -1,5 +1,6 @@
 """Loads the whole world, part by part, and proves that its money is right."""
 
+import logging
 from collections.abc import Callable
 from random import Random
 
@@ -7,7 +8,7 @@ from django.utils import timezone
 
 from redemption.reconcile import reconcile
 from redemption.tallies import roll_up
-from support.demo import accounts, batches, incidents, people, programs, story, trade, tries
+from support.demo import accounts, batches, desk, incidents, people, programs, story, tickets, trade, tries
 from support.demo.diary import Diary
 from support.demo.examples import Examples
 from support.demo.state import DemoError
@@ -16,6 +17,8 @@ from support.demo.world import World
 
 def load(say: Callable[[str], None]) -> Examples:
     """Needs an empty, migrated database, and no transaction: redeeming has its own."""
+    # It would say each mail that is queued.
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
     world = World(timezone.now(), say)
     # The same people do the same each time; only codes are new.
     random = Random(2026)  # noqa: S311
@@ -26,11 +29,13 @@ def load(say: Callable[[str], None]) -> Examples:
     accounts.load(world, random)
     say("Issuing and importing batches…")
     batches.load(world, printer)
-    say("Selling and redeeming cards, month by month…")
+    desk.load(world)
+    say("Selling and redeeming cards, and answering tickets, month by month…")
     diary = Diary(world)
     story.write(diary)
     incidents.write(diary)
     trade.write(diary, random)
+    tickets.write(diary)
     diary.play()
     say("Rolling up the figures, and proving that they agree…")
     roll_up()

@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 
 from redemption.models import Account, Batch, Product, Program, Retailer, User
 from redemption.roles import Role
+from support.models import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class World:
     # Answers that left no row, and cards sent by e-mail.
     references: dict[str, str] = field(default_factory=dict)
     digital: dict[str, int] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
 
     def ago(self, days: float, hour: int = 12, minute: int = 0) -> datetime:
         """A moment of a past day, never one to come."""
