@@ -34,6 +34,8 @@ class WriteForm(forms.Form):
 
     body = forms.CharField(max_length=LONGEST_BODY, widget=UnfoldAdminTextareaWidget({"rows": 8}))
     status = forms.ChoiceField(required=False, label="Afterwards the ticket is", widget=UnfoldAdminSelectWidget)
+    # Whose text was put into the box: what else it does is done when it is sent.
+    macro = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     send_key = forms.CharField(max_length=40, widget=forms.HiddenInput)
     seen = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 

@@ -13,6 +13,7 @@ from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
 from support.views.ticket import ticket
 from support.views.ticket_fields import change_ticket, take
+from support.views.ticket_macros import preview_macro, use_macro
 from support.views.ticket_writing import take_back, write
 
 urlpatterns = [
@@ -34,6 +35,8 @@ urlpatterns = [
     path("tickets/<str:reference>/presence/", presence, name="presence"),
     path("tickets/<str:reference>/write/<str:kind>/", write, name="write"),
     path("tickets/<str:reference>/unsend/<int:message>/", take_back, name="take_back"),
+    path("tickets/<str:reference>/macros/<int:pk>/", preview_macro, name="preview_macro"),
+    path("tickets/<str:reference>/use/<str:kind>/", use_macro, name="use_macro"),
     path("tickets/<str:reference>/change/", change_ticket, name="change_ticket"),
     path("tickets/<str:reference>/take/", take, name="take"),
 ]

@@ -34,3 +34,11 @@ def keep_draft(
         return Draft.objects.update_or_create(
             ticket=ticket, person=by, kind=kind, defaults={"body": redact(body).text, "updated_at": now}
         )[0]
+
+
+@sensitive_variables("text", "draft")
+def add_to_draft(*, ticket: Ticket, kind: MessageKind, text: str, by: User, now: datetime | None = None) -> None:
+    """Writes a ready text below what the draft holds."""
+    draft = Draft.objects.filter(ticket=ticket, person=by, kind=kind).first()
+    body = f"{draft.body.rstrip()}\n\n{text}" if draft and draft.body.strip() else text
+    keep_draft(ticket=ticket, kind=kind, body=body, by=by, now=now)

@@ -9,12 +9,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from redemption.models import Code, User
 from support import audit
-from support.actions.tickets import TicketError, locked, require, write
+from support.actions.tickets import TicketError, locked, plain, require, write
+from support.macros import effects, refusal_of, unfilled
 from support.mail.identity import new_mail_id
 from support.mail.outgoing import queue
 from support.models import (
     AuditAction,
     Draft,
+    Macro,
     MailState,
     Message,
     MessageKind,
@@ -47,15 +49,18 @@ def write_staff_message(
     send_key: str | None = None,
     seen: int | None = None,
     status: TicketStatus | None = None,
+    macro: Macro | None = None,
     now: datetime | None = None,
 ) -> Message:
-    """An answer or a note. With `seen`, the last message that `by` has read: raises StaleTicketError where a newer one
+    """An answer or a note. What a macro does to the ticket, it does now; its text stands in the body already. With `seen`, the last message that `by` has read: raises StaleTicketError where a newer one
     is there that is not his own. The same `send_key` again gives the first message and writes nothing.
     """
     now = now or timezone.now()
     require(by, ticket)
     if not body.strip():
         raise TicketError("There is nothing in it yet.")
+    if kind == MessageKind.REPLY and (missing := unfilled(body)):
+        raise TicketError(refusal_of(missing))
     text = redact(body)
     with transaction.atomic():
         ticket = locked(ticket)
@@ -83,6 +88,9 @@ def write_staff_message(
         if by_mail:
             queue(message=message)
         changes: dict[str, list[Any]] = {}
+        for name, value in (effects(macro, ticket=ticket, by=by) if macro else {}).items():
+            changes[name] = [plain(getattr(ticket, name)), plain(value)]
+            setattr(ticket, name, value)
         if kind == MessageKind.REPLY:
             ticket.first_responded_at = ticket.first_responded_at or now
             if ticket.assignee is None:
@@ -180,8 +188,13 @@ def _as_before(ticket: Ticket, message: Message) -> dict[str, list[Any]]:
         ticket.status = did["status"][0]
         changes["status"] = did["status"][::-1]
     if "assignee" in did and ticket.assignee_id == did["assignee"][1]:
-        ticket.assignee = None
+        ticket.assignee_id = did["assignee"][0]
         changes["assignee"] = did["assignee"][::-1]
+    # What its macro set besides.
+    for name in ("priority", "tags"):
+        if name in did and getattr(ticket, name) == did[name][1]:
+            setattr(ticket, name, did[name][0])
+            changes[name] = did[name][::-1]
     if ticket.first_responded_at == message.at:
         ticket.first_responded_at = None
     return changes

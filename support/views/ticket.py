@@ -13,8 +13,8 @@ from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit
 from support.attachments import shown
-from support.attachments import shown
 from support.diagnosis import verdict, with_state
+from support.macros import Preview, offered_on, preview
 from support.models import AuditAction, Draft, Message, MessageKind, StepTried, Ticket
 from support.pages import page
 from support.permissions import requires
@@ -62,6 +62,7 @@ def show(
     audit.record(AuditAction.TICKET_OPENED, by=request.user, target=f"ticket:{found.pk}")
     now = timezone.now()
     may_change = may(Permission.ANSWER_TICKETS) and not found.merged_into_id
+    macros = _macros(request, found) if may_change else {}
     context = {
         "ticket": found,
         "thread": story,
@@ -72,13 +73,13 @@ def show(
         "due": due(found, now) if found.next_deadline else None,
         "trail": trail(request),
         "may_change": may_change,
-        "boxes": _boxes(request, found, story, written) if may_change else [],
+        "boxes": _boxes(request, found, story, written, macros["applied"]) if may_change else [],
+        **macros,
         "fields": (fields or FieldsForm(ticket=found, user=request.user)) if may_change else None,
         **shown(found, request.user),
         "newer": newer or [],
         "keeper": keeper_of(found, request.user),
         **_card(request, found),
-        **shown(found, request.user),
     }
     return page(request, "support/ticket.html", context, title=f"Ticket {found.reference}", status=status)
 
@@ -127,7 +128,23 @@ def _earlier(request: StaffRequest, found: Ticket) -> list[Ticket]:
     return sorted(rows.values(), key=lambda ticket: -ticket.pk)[:MOST_EARLIER]
 
 
-def _boxes(request: StaffRequest, found: Ticket, story: Thread, written: WriteForm | None) -> list[WriteForm]:
+def _macros(request: StaffRequest, found: Ticket) -> dict[str, Any]:
+    """Those on offer; the one whose preview was asked for, and the one whose text was put into the box."""
+    offered = list(offered_on(found))
+    asked = {
+        name: next((macro for macro in offered if str(macro.pk) == request.GET.get(name)), None)
+        for name in ("preview", "macro")
+    }
+    return {
+        "macros": offered,
+        "preview": preview(asked["preview"], ticket=found, by=request.user) if asked["preview"] else None,
+        "applied": preview(asked["macro"], ticket=found, by=request.user) if asked["macro"] else None,
+    }
+
+
+def _boxes(
+    request: StaffRequest, found: Ticket, story: Thread, written: WriteForm | None, applied: Preview | None
+) -> list[WriteForm]:
     """Both boxes, with the drafts that were kept."""
     drafts = {draft.kind: draft.body for draft in Draft.objects.filter(ticket=found, person=request.user)}
     boxes = []
@@ -135,6 +152,14 @@ def _boxes(request: StaffRequest, found: Ticket, story: Thread, written: WriteFo
         if written and written.kind == kind:
             boxes.append(written)
             continue
-        initial = {"body": drafts.get(kind, ""), "send_key": secrets.token_urlsafe(20), "seen": story.newest}
+        initial: dict[str, Any] = {
+            "body": drafts.get(kind, ""),
+            "send_key": secrets.token_urlsafe(20),
+            "seen": story.newest,
+        }
+        if applied and applied.macro.kind == kind:
+            initial["macro"] = applied.macro.pk
+            if applied.macro.status:
+                initial["status"] = applied.macro.status
         boxes.append(WriteForm(kind=kind, initial=initial))
     return boxes

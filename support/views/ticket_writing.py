@@ -12,6 +12,7 @@ from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support.actions.messages import StaleTicketError, unsend, write_staff_message
 from support.actions.tickets import TicketError
+from support.macros import offered_on
 from support.models import Message, MessageKind, Ticket, TicketStatus
 from support.pages import see_other
 from support.permissions import requires
@@ -61,6 +62,7 @@ def _write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
             send_key=data["send_key"],
             seen=data["seen"],
             status=TicketStatus(status) if status else None,
+            macro=offered_on(found).filter(pk=data["macro"]).first() if data["macro"] else None,
         )
     except StaleTicketError as stale:
         return show(request, found, written=_asking_again(request, form, stale), newer=stale.newer, status=409)

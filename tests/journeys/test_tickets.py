@@ -87,6 +87,6 @@ def test_two_agents_see_each_other_and_their_texts_stay_apart(open_page):
     if folder := pictures():
         page.screenshot(path=folder / "stale.png", full_page=True)
     page.get_by_role("button", name="Send to the customer").click()
-    first.sees("The answer is written.")
+    first.sees("Undo sending")
     page.get_by_role("tab", name="Internal note").click()
     assert page.get_by_label("Only we read this").input_value() == "She sounds cross."

@@ -103,6 +103,44 @@ addEventListener("pageshow", () => {
   isLeaving = false;
 });
 
+// --- Macros: shown before they are used, and then only put into the box
+for (const box of boxes) {
+  const shown = box.querySelector("[data-preview]");
+  const choice = box.elements.choice;
+  const applied = box.querySelector("[data-applied]");
+  if (!choice) continue;
+  const ask = async () => {
+    if (!choice.value) return shown.replaceChildren();
+    const answer = await fetch(`${choice.dataset.macros}${choice.value}/${location.search}`, { redirect: "manual" });
+    if (answer.ok) shown.innerHTML = await answer.text();
+  };
+  choice.addEventListener("change", ask);
+  box.addEventListener("click", (event) => {
+    if (event.target.closest("[data-asks-preview]")) {
+      event.preventDefault();
+      ask();
+    } else if (event.target.closest("[data-use]")) {
+      event.preventDefault();
+      const preview = shown.querySelector("section");
+      const body = box.elements.body;
+      const text = shown.querySelector("[data-plain]").content.textContent;
+      body.value = body.value.trim() ? `${body.value.trimEnd()}\n\n${text}` : text;
+      body.dispatchEvent(new Event("input"));
+      box.elements.macro.value = event.target.closest("[data-use]").value;
+      if (preview.dataset.status) box.elements.status.value = preview.dataset.status;
+      applied.querySelector("[data-applied-text]").textContent = preview.dataset.said;
+      applied.hidden = false;
+      shown.replaceChildren();
+      choice.value = "";
+      body.focus();
+    } else if (event.target.closest("[data-without]")) {
+      event.preventDefault();
+      box.elements.macro.value = "";
+      applied.hidden = true;
+    }
+  });
+}
+
 // --- Who else is here, and what came meanwhile
 const here = document.querySelector("#here");
 const EVERY = 4000;

@@ -127,7 +127,7 @@ def test_who_may_only_read_changes_nothing(path):
 
 def test_an_answer_is_taken_back_and_its_text_is_in_the_box():
     ticket = factories.ticket()
-    client, agent = at_the_desk()
+    client, _ = at_the_desk()
     page = client.get(send(client, ticket, body="Dear Ada")["Location"])
     answer = Message.objects.get(kind=MessageKind.REPLY)
     undo = f"{page_of(ticket)}unsend/{answer.pk}/"
@@ -182,7 +182,7 @@ def test_after_the_last_ticket_comes_the_queue():
 def test_the_page_costs_the_same_whatever_the_length(count, django_assert_num_queries):
     card = factories.card()
     ticket = factories.ticket(card.batch.product.program, code=card.row)
-    client, agent = at_the_desk()
+    client, _ = at_the_desk()
     for number in range(count):
         send(client, ticket, "note", body=f"Note {number}")
         send(client, ticket, body=f"Answer {number}")
