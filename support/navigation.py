@@ -22,6 +22,7 @@ _DESK = [
     ("Accounts", "person_search", "admin:redemption_account_changelist", _P.VIEW_ACCOUNTS),
 ]
 _HOUSE = [
+    ("Macros", "quick_phrases", "admin:support_macro_changelist", _P.MANAGE_DESK),
     ("People", "group", "admin:redemption_user_changelist", _P.MANAGE_STAFF),
     ("Audit trail", "policy", "admin:support_auditevent_changelist", _P.VIEW_AUDIT),
 ]

@@ -52,8 +52,10 @@ def write_staff_message(
     macro: Macro | None = None,
     now: datetime | None = None,
 ) -> Message:
-    """An answer or a note. What a macro does to the ticket, it does now; its text stands in the body already. With `seen`, the last message that `by` has read: raises StaleTicketError where a newer one
-    is there that is not his own. The same `send_key` again gives the first message and writes nothing.
+    """An answer or a note. What a macro does to the ticket, it does now; its text stands in the body already.
+
+    With `seen`, the last message that `by` has read: raises StaleTicketError where a newer one is there that is not
+    his own. The same `send_key` again gives the first message and writes nothing.
     """
     now = now or timezone.now()
     require(by, ticket)

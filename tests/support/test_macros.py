@@ -28,12 +28,12 @@ def ticket():
 
 def test_a_preview_shows_the_values_and_what_will_be_done(ticket):
     used = macro(status="solved", priority=4, add_tags=["vip"], assigns_to_me=True)
-    client, agent = at_the_desk()
+    client, _ = at_the_desk()
     words = shown(client.get(f"{page_of(ticket)}macros/{used.pk}/"))
     assert f"Dear Ada, your card {ticket.code_id} of {ticket.program} grants £30.00 credit." in words
     assert (
-        "it also sets the status to Solved, sets the priority to Urgent, adds vip to the tags, assigns the ticket to you."
-        in words
+        "it also sets the status to Solved, sets the priority to Urgent, adds vip to the tags, "
+        "assigns the ticket to you." in words
     )
     ticket.refresh_from_db()
     assert (ticket.status, ticket.tags) == (TicketStatus.NEW, [])
