@@ -17,6 +17,7 @@ from django.conf import settings
 
 from redemption.refusals import RefusalReason
 from redemption.roles import Role
+from support.models import MessageKind, Priority, TicketChannel, TicketStatus
 
 # A batch has codes from its issue on only, and a try that is turned away leaves a count and no row.
 NEVER_AN_ATTEMPT = {RefusalReason.BATCH_NOT_ISSUED, RefusalReason.ATTEMPTS_SPENT}
@@ -93,6 +94,34 @@ def test_every_situation_of_the_seeds_is_there(var):
     assert sealed <= 1
     assert near >= 1
     assert set(statuses) == {"active", "closed", "draft", "frozen", "issued"}
+
+
+def test_its_desk_has_tickets_of_every_kind(var):
+    channels, statuses, priorities, kinds, masked, linked = ask(
+        var,
+        "[*(list(Ticket.objects.order_by().values_list(name, flat=True).distinct())"
+        " for name in ('channel', 'status', 'priority')),"
+        " list(Message.objects.order_by().values_list('kind', flat=True).distinct()),"
+        " Message.objects.get(ticket__tags=['code-sent']).body, Ticket.objects.get(tags=['code-sent']).code_id]",
+    )
+    assert set(channels) == set(TicketChannel.values)
+    assert set(statuses) == set(TicketStatus.values)
+    assert set(priorities) == set(Priority.values)
+    assert set(kinds) == set(MessageKind.values)
+    assert "SPOTIFY-••••" in masked
+    assert linked
+    unseen, undone, files, doubles, queued = ask(
+        var,
+        "[list(KnownError.objects.filter(tickets=None).values_list('wording', flat=True)),"
+        " Ticket.objects.overdue().count(), Attachment.objects.filter(refusal='').count(),"
+        " Attachment.objects.order_by().values('digest').annotate(n=Count('pk')).filter(n__gt=1).count(),"
+        " Message.objects.filter(mail_state='queued').count()]",
+    )
+    assert unseen == []
+    assert undone
+    assert files >= 8
+    assert doubles == 1
+    assert queued == 0
 
 
 def test_the_books_agree(var):

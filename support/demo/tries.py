@@ -15,6 +15,7 @@ def collect(world: World) -> Examples:
     pin = cards["de films"][1]
     frozen = cards["gb month"]
     gift, american = cards["gb credit"][5], cards["us credit"][8]
+    tickets = world.tickets
     return Examples(
         {
             Role.AGENT: [
@@ -24,6 +25,12 @@ def collect(world: World) -> Examples:
                 f"then the card's last four with its shop: {last_four(unspent.text)} Maple & Main.",
                 f"Open card {unspent.serial} and diagnose it for {accounts['billed by Apple'].email}, who is billed "
                 f"through Apple; for {accounts['student'].email} it works.",
+                f"Tickets, Mine: {tickets['american card']} says “not valid”. The page names the cause; put its reply "
+                "into the box, send and solve, and the next ticket opens.",
+                f"{tickets['pasted code']}: a customer pasted his code. You see a mask and the card that it is, and "
+                "nobody ever sees the code.",
+                f"{tickets['wrong account']}: the credit went to her own old account. She asked in a chat as well, "
+                f"{tickets['wrong account, chat']}.",
             ],
             Role.SENIOR_AGENT: [
                 f"Follow the replaced card {damaged.serial} to its successor {cards['successor'][0].serial}.",
@@ -31,12 +38,18 @@ def collect(world: World) -> Examples:
                 f"{accounts['own account'].email} and {accounts['own old account'].email}.",
                 f"A PIN with two digits swapped, {swapped(pin.text)}; a share link, {SHARE_LINK}; "
                 f"and the reference of an answer, {references['outage']}.",
+                f"The receipt on {tickets['stolen again']} is the very file of {tickets['stolen']}: compare them in "
+                "the viewer (arrows, +, t).",
+                f"{tickets['app']} is a problem with three incidents: solving it answers them all.",
             ],
             Role.MANAGER: [
                 f"Catalogue, Batches: issue the draft {batches['planned']} (20,000 codes) and watch its progress.",
                 f"Fetch the print file of {batches['on its way']}, confirm its receipt, then activate the batch.",
                 f"Look at {batches['us stolen']}, frozen after a theft, and at the cards {frozen[2].serial} "
                 f"to {frozen[11].serial}, which a shop reported.",
+                "Tickets, Overdue: choose some with j and x, and share them out to whoever has the least to do.",
+                f"{tickets['flagged']} waits for your decision; the answer on {tickets['unverified']} came back.",
+                f"Open the original of the receipt on {tickets['frozen']}: the audit trail knows.",
             ],
             Role.ADMINISTRATOR: [
                 "House, People: add a colleague, or change a role.",
@@ -48,10 +61,14 @@ def collect(world: World) -> Examples:
                 "House, Audit trail: every look-up above is in it, with who and when, and without any code.",
                 f"Look up {accounts['buyer of a tampered card'].email}, and find your own look-up in the trail.",
                 f"Open {batches['expired bundle']}: what expired unspent has left the liability.",
+                f"Read {tickets['policy']} to its end: you see who did what, and answer nothing.",
+                f"Open {tickets['stolen']}, then look for it in the trail: who opened it before you?",
             ],
             Role.SOCIAL_MEDIA: [
                 f"Look up {stolen.serial}: the card's state, and nobody's name.",
                 f"Look up {accounts['billed by Apple'].email}: accounts are for support agents.",
+                f"Tickets: only what was asked in public. Answer {tickets['public, scam']}.",
+                f"{tickets['public, waiting']}: you see that there is a card, and not whose.",
             ],
             Role.CUSTOMER: [
                 f"Redeem {gift.text} for {accounts['customer'].program}, then once more: the page knows it was you. "
