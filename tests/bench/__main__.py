@@ -1,4 +1,4 @@
-"""python -m tests.bench redeem|issue|import|lookup [--codes N] [--clients N] [--runs N] [--json]
+"""python -m tests.bench redeem|issue|import|lookup|queue [--codes N] [--clients N] [--runs N] [--json]
 
 Measures in a database of its own, which is removed afterwards: on the embedded server, or DATABASE_URL's. Ours and the
 limit take turns; the figures are medians.
@@ -12,7 +12,7 @@ import sys
 
 import django
 
-MODULES = {"redeem": "redeem", "issue": "issue", "import": "importing", "lookup": "lookup"}
+MODULES = {"redeem": "redeem", "issue": "issue", "import": "importing", "lookup": "lookup", "queue": "queue"}
 
 
 def main() -> None:
