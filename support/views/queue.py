@@ -111,7 +111,7 @@ def change_view(request: StaffRequest, pk: int) -> HttpResponse:
 
 def _query(address: QueryDict) -> Query:
     try:
-        return Query.read(address.dict())
+        return Query.read({name: str(value) for name, value in address.items()})
     except UnknownFilterError:
         raise Http404 from None
 
