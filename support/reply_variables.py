@@ -7,7 +7,7 @@ from datetime import date, datetime
 from django.views.decorators.debug import sensitive_variables
 from django_countries.fields import Country
 
-from redemption.models import Code, User
+from redemption.models import Code, Program, User
 from redemption.roles import Permission
 from support.diagnosis import benefit_of, expiry_of, with_state
 from support.models import Ticket
@@ -37,12 +37,13 @@ class Filled:
 
 
 @sensitive_variables()
-def values(ticket: Ticket, by: User, *, works_from: datetime | None = None) -> dict[str, str]:
-    """What can be filled in on this ticket; a variable that has no value is left out."""
-    code = with_state(Code.objects.filter(pk=ticket.code_id)).first() if ticket.code_id else None
+def values(ticket: Ticket, by: User, *, card: Code | None = None, works_from: datetime | None = None) -> dict[str, str]:
+    """What can be filled in on this ticket; a variable that has no value is left out. `card`: the ticket's, where the
+    caller has it with its state."""
+    code = card or (with_state(Code.objects.filter(pk=ticket.code_id)).first() if ticket.code_id else None)
     program = ticket.program or (code.batch.product.program if code else None)
     found = {
-        "requester": ticket.requester_name.strip() or "there",
+        "requester": _name(ticket, by) or "there",
         "reference": ticket.reference,
         "program": program.name if program else "",
         "agent": by.name or "Customer support",
@@ -56,8 +57,7 @@ def values(ticket: Ticket, by: User, *, works_from: datetime | None = None) -> d
             "benefit": benefit_of(code),
         }
     if works_from:
-        local = works_from.astimezone(program.zone) if program else works_from
-        found["works_from"] = f"{local:%-d %B %Y, %H:%M %Z}"
+        found["works_from"] = moment(works_from, program)
     return {name: value for name, value in found.items() if value}
 
 
@@ -70,6 +70,16 @@ def fill(text: str, values: dict[str, str]) -> Filled:
 def unknown(text: str) -> list[str]:
     """What stands in braces in a text and is no variable: a macro or a ready reply is not saved with it."""
     return list(dict.fromkeys(name for name in re.findall(r"\{([^{}]*)\}", text) if name not in VARIABLES))
+
+
+def moment(at: datetime, program: Program | None) -> str:
+    """“3 March 2026, 14:05 CET”, as clocks go at the program."""
+    local = at.astimezone(program.zone) if program else at
+    return f"{local:%-d %B %Y, %H:%M %Z}"
+
+
+def _name(ticket: Ticket, by: User) -> str:
+    return ticket.requester_name.strip() if by.may(Permission.SEE_PERSONAL_DATA) else ""
 
 
 def _account_country(ticket: Ticket, by: User) -> str:

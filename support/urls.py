@@ -8,6 +8,7 @@ from support.views.attempt import attempt
 from support.views.bulk import bulk
 from support.views.code import act, code, diagnose_account
 from support.views.drafts import draft
+from support.views.known_error import choose, use_reply
 from support.views.lookup import lookup
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
@@ -32,6 +33,8 @@ urlpatterns = [
     path("tickets/<str:reference>/files/<int:attachment>/<int:page>/", picture, name="picture"),
     path("tickets/<str:reference>/files/<int:attachment>/<int:page>/small/", small_picture, name="small_picture"),
     path("tickets/<str:reference>/draft/", draft, name="draft"),
+    path("tickets/<str:reference>/known-error/", choose, name="choose_known_error"),
+    path("tickets/<str:reference>/known-error/<int:cause>/", use_reply, name="use_reply"),
     path("tickets/<str:reference>/presence/", presence, name="presence"),
     path("tickets/<str:reference>/write/<str:kind>/", write, name="write"),
     path("tickets/<str:reference>/unsend/<int:message>/", take_back, name="take_back"),

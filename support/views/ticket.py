@@ -14,6 +14,7 @@ from redemption.roles import Permission
 from support import audit
 from support.attachments import shown
 from support.diagnosis import verdict, with_state
+from support.known_errors import panel
 from support.macros import Preview, offered_on, preview
 from support.models import AuditAction, Draft, Message, MessageKind, StepTried, Ticket
 from support.pages import page
@@ -80,6 +81,7 @@ def show(
         "newer": newer or [],
         "keeper": keeper_of(found, request.user),
         **_card(request, found),
+        **panel(found, request.user, now),
     }
     return page(request, "support/ticket.html", context, title=f"Ticket {found.reference}", status=status)
 
