@@ -1,13 +1,11 @@
 """The files of a ticket: kept, shown, and recognised on other tickets."""
 
 import logging
-import re
 import secrets
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -24,8 +22,8 @@ from django.views.decorators.debug import sensitive_variables
 from redemption.models import User
 from redemption.roles import STAFF_ROLES, Permission
 from support.actions.tickets import require
-from support.models import Attachment, AttachmentKind, AttachmentPage, Message, Ticket
-from support.redaction import redact
+from support.models import Attachment, AttachmentKind, AttachmentPage, Message, MessageKind, Ticket
+from support.redaction import redact_name
 from support.uploads import Opened, Refusal, opened
 
 logger = logging.getLogger(__name__)
@@ -34,9 +32,6 @@ logger = logging.getLogger(__name__)
 # of 1,024. On receipts drawn alike, coarser JPEG changes 14 of them, paler light 36, and another receipt 96 and more.
 _ALIKE, _ALIKE_IN_DETAIL = 6, 64
 MOST_ALIKE = 50
-_LONGEST_NAME = 120
-# Invisible signs and such as turn the reading direction, which make “exe.jpg” of “gpj.exe”.
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 @sensitive_variables("files", "file", "name")
@@ -53,7 +48,8 @@ def attach(
 
     Never raises over what is in a file, so that a message keeps its text and its other files. `kinds` go with `files`;
     what is missing or unknown is “other”. A message has its files once: attached again, it gives those that are there.
-    Call it after the message is committed: it takes seconds.
+    Files that waited with the writer's draft of an answer come with it. Call it after the message's commit: it takes
+    seconds.
     """
     assert message is None or message.ticket_id == ticket.pk
     if by and by.role in STAFF_ROLES:
@@ -69,16 +65,18 @@ def attach(
             with opened(file, until=until, is_one_too_many=place >= settings.UPLOAD_MAX_FILES) as found:
                 row, pages = _store(found)
             row.ticket, row.message, row.kind, row.uploaded_by, row.at = ticket, message, kind, by, now
-            row.name = clean_name(file.name or "")
+            row.name = redact_name(file.name or "")
             made.append((row, pages))
-        return _write(made, message)
+        return _write(made, message, by)
     except BaseException:
         for row, pages in made:
             _forget(row, pages)
         raise
 
 
-def _write(made: list[tuple[Attachment, list[AttachmentPage]]], message: Message | None) -> list[Attachment]:
+def _write(
+    made: list[tuple[Attachment, list[AttachmentPage]]], message: Message | None, by: User | None
+) -> list[Attachment]:
     with transaction.atomic():
         if message:
             # The same form sent twice at once opens its files twice; the second waits here, and finds the first's.
@@ -87,6 +85,10 @@ def _write(made: list[tuple[Attachment, list[AttachmentPage]]], message: Message
                 for row, pages in made:
                     _forget(row, pages)
                 return there
+            if by and message.kind == MessageKind.REPLY:
+                Attachment.objects.filter(ticket=message.ticket_id, message=None, uploaded_by=by).update(
+                    message=message
+                )
         for row, pages in made:
             row.save(force_insert=True)
             for page in pages:
@@ -152,18 +154,6 @@ def _forget(row: Attachment, pages: Iterable[AttachmentPage]) -> None:
 def small(name: str) -> str:
     """The small picture that stands beside each."""
     return name.replace(".jpg", "-small.jpg")
-
-
-@sensitive_variables()
-def clean_name(name: str) -> str:
-    """A file's name for showing: without folders, invisible signs and codes, and with its ending however long it is."""
-    name = re.split(r"[/\\]", unicodedata.normalize("NFC", name.rstrip("/\\ ")))[-1]
-    name = "".join(sign for sign in name if unicodedata.category(sign) not in _UNSEEN)
-    name = redact(" ".join(name.split())).text
-    ending = PurePath(name).suffix[:10]
-    if len(name) > _LONGEST_NAME:
-        name = f"{name[: _LONGEST_NAME - len(ending) - 1]}…{ending}"
-    return name or "unnamed"
 
 
 def quarters_of(looks: int | None) -> list[int]:

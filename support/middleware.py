@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
@@ -24,8 +25,12 @@ class RefusesTooMuch:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        if _length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE and not _brings_files(request):
-            return render(None, "413.html", status=413)
+        if _length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            if not _brings_files(request):
+                return render(None, "413.html", status=413)
+            if SESSION_KEY not in request.session:
+                # Signed out meanwhile. The files stay unread; the text was kept as a draft while it was typed.
+                return redirect_to_login(request.path)
         try:
             request.POST  # noqa: B018
         except (RequestDataTooBig, TooManyFilesSent):
@@ -49,5 +54,4 @@ def _brings_files(request: HttpRequest) -> bool:
         request.path.startswith("/tickets/")
         and request.content_type == "multipart/form-data"
         and _length(request) <= settings.UPLOAD_MAX_REQUEST_BYTES
-        and SESSION_KEY in request.session
     )
