@@ -135,20 +135,16 @@ def _id_of(mail: ParsedMail) -> str:
 
 def _flooded(mail: ParsedMail, now: datetime) -> Ticket | None:
     """Of who writes without end: his newest ticket, which takes the rest."""
+    tickets = Ticket.objects.asked_by(mail.sender)
     lately = Message.objects.filter(
-        ticket__requester_email=mail.sender,
-        kind=MessageKind.CUSTOMER,
-        mail_id__isnull=False,
-        at__gt=now - timedelta(hours=1),
+        ticket__in=tickets, kind=MessageKind.CUSTOMER, mail_id__isnull=False, at__gt=now - timedelta(hours=1)
     )
-    if lately.count() < MAILS_AN_HOUR:
-        return None
-    return Ticket.objects.unmerged().filter(requester_email=mail.sender).order_by("-pk").first()
+    return tickets.unmerged().order_by("-pk").first() if lately.count() >= MAILS_AN_HOUR else None
 
 
 def _tickets_lately(mail: ParsedMail, now: datetime) -> int:
-    lately = Ticket.objects.filter(requester_email=mail.sender, created_at__gt=now - timedelta(hours=1))
-    return lately.filter(channel=TicketChannel.EMAIL).count()
+    tickets = Ticket.objects.asked_by(mail.sender).filter(channel=TicketChannel.EMAIL)
+    return tickets.filter(created_at__gt=now - timedelta(hours=1)).count()
 
 
 @sensitive_variables("mail", "notes")
