@@ -23,6 +23,9 @@ _DESK = [
 ]
 _HOUSE = [
     ("Macros", "quick_phrases", "admin:support_macro_changelist", _P.MANAGE_DESK),
+    ("Opening hours", "schedule", "admin:support_openinghours_changelist", _P.MANAGE_DESK),
+    ("Holidays", "event_busy", "admin:support_holiday_changelist", _P.MANAGE_DESK),
+    ("Targets", "timer", "admin:support_target_changelist", _P.MANAGE_DESK),
     ("People", "group", "admin:redemption_user_changelist", _P.MANAGE_STAFF),
     ("Audit trail", "policy", "admin:support_auditevent_changelist", _P.VIEW_AUDIT),
 ]
