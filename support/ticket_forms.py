@@ -15,6 +15,7 @@ from unfold.widgets import (
 from redemption.models import Account, Code, Program, Retailer, User
 from redemption.roles import STAFF_ROLES, Permission
 from support.actions.tickets import plain
+from support.files_field import FilesField
 from support.models import MessageKind, Priority, StepTried, Surface, Ticket, TicketStatus
 from support.references import read_reference, read_serial
 from support.search import account_named
@@ -33,15 +34,18 @@ class WriteForm(forms.Form):
     """One of the two boxes. `seen` is the last message on the page, `send_key` makes sending twice send once."""
 
     body = forms.CharField(max_length=LONGEST_BODY, widget=UnfoldAdminTextareaWidget({"rows": 8}))
+    attachments = FilesField()
     status = forms.ChoiceField(required=False, label="Afterwards the ticket is", widget=UnfoldAdminSelectWidget)
     # Whose text was put into the box: what else it does is done when it is sent.
     macro = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     send_key = forms.CharField(max_length=40, widget=forms.HiddenInput)
     seen = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, kind: MessageKind, initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, data: Any = None, files: Any = None, *, kind: MessageKind, initial: dict[str, Any] | None = None
+    ) -> None:
         # Of their own, because both boxes are on one page.
-        super().__init__(data, initial=initial, auto_id=f"{kind}-%s")
+        super().__init__(data, files, initial=initial, auto_id=f"{kind}-%s")
         self.kind = kind
         is_reply = kind == MessageKind.REPLY
         self.fields["body"].label = "The customer reads this" if is_reply else "Only we read this"

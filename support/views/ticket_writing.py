@@ -12,6 +12,8 @@ from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support.actions.messages import StaleTicketError, unsend, write_staff_message
 from support.actions.tickets import TicketError
+from support.attachments import attach
+from support.files_field import SentFile
 from support.macros import offered_on
 from support.models import Message, MessageKind, Ticket, TicketStatus
 from support.pages import see_other
@@ -47,8 +49,9 @@ def _write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
         keep(request, reference, kind)
         messages.warning(request, f"{writer} wrote this before you signed in: it is kept as a draft of theirs.")
         return see_other(reverse("ticket", args=[found.reference]) + trail(request))
-    form = WriteForm(request.POST, kind=MessageKind(kind))
+    form = WriteForm(request.POST, request.FILES, kind=MessageKind(kind))
     if not form.is_valid():
+        _keep_files(request, found, form)
         return show(request, found, written=form, status=422)
     data = form.cleaned_data
     then = request.POST.get("then")
@@ -65,16 +68,37 @@ def _write(request: StaffRequest, reference: str, kind: str) -> HttpResponse:
             macro=offered_on(found).filter(pk=data["macro"]).first() if data["macro"] else None,
         )
     except StaleTicketError as stale:
+        _keep_files(request, found, form)
         return show(request, found, written=_asking_again(request, form, stale), newer=stale.newer, status=409)
     except TicketError as refused:
         form.add_error(None, str(refused))
         return show(request, found, written=form, status=422)
+    _attach(request, found, written, data["attachments"])
     page = reverse("ticket", args=[found.reference]) + trail(request)
     if kind == MessageKind.NOTE:
         messages.success(request, "The note is written.")
         return see_other(page)
     _offer_undo(request, found, written)
     return see_other(_next(request, found) if then == "solve" else page)
+
+
+def _attach(request: StaffRequest, found: Ticket, message: Message | None, sent: list[SentFile]) -> None:
+    """After the message's commit. What is refused is said, and takes nothing else with it."""
+    files, kinds = [one.file for one in sent], [one.kind for one in sent]
+    for row in attach(ticket=found, message=message, files=files, kinds=kinds, by=request.user):
+        if row.refusal:
+            messages.warning(request, f"{row.name}: {row.refusal}")
+
+
+def _keep_files(request: StaffRequest, found: Ticket, form: WriteForm) -> None:
+    """Of an answer that was not sent yet: browsers do not choose them again. They go with the next one."""
+    if not (sent := form.cleaned_data["attachments"]):
+        return
+    if form.kind == MessageKind.REPLY:
+        _attach(request, found, None, sent)
+        messages.info(request, "The files are kept, and go with the answer when it is sent.")
+    else:
+        messages.warning(request, "The files were not kept: choose them again.")
 
 
 @require_POST
@@ -112,7 +136,10 @@ def _asking_again(request: StaffRequest, form: WriteForm, stale: StaleTicketErro
 
 
 def _next(request: StaffRequest, found: Ticket) -> str:
-    """The next ticket of the view that this one was opened from, or that view where there is none."""
+    """The next ticket of the view that this one was opened from, or that view where there is none. A problem keeps its
+    page: there its incidents can be answered."""
+    if found.is_problem and found.incidents.unfinished().exists():
+        return f"{reverse('ticket', args=[found.reference])}{trail(request)}#incidents"
     following = next_after(found, request.GET.dict(), request.user)
     page = reverse("ticket", args=[following.reference]) if following else reverse("tickets")
     return page + trail(request)
