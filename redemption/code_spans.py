@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from string import ascii_lowercase
 
 from django.views.decorators.debug import sensitive_variables
 
 from redemption.code_format import CodePattern, fold_prefix, last_four
+from redemption.code_looks import groups_behind, has_digit, is_even, is_made, is_printed, stands_alone
 from redemption.code_words import Gap, Word, runs
 from redemption.digests import Digester, digester
 from redemption.finding import all_formats, serials_by_digest
@@ -16,6 +18,8 @@ from redemption.plain_words import is_plain, reads_as_word
 
 # A text full of numbers has more near readings than are worth a second; cards' exact codes are all looked for.
 _MOST_NEAR = 20_000
+# What looking for them costs at least, whether there are any.
+_LEAST_NEAR = 50
 # Longer unbroken ones are data, not a code that a word was stuck to.
 _LONGEST_STUCK = 64
 
@@ -42,7 +46,45 @@ class _Candidate:
     has_prefix: bool = False
     # How evenly it is grouped, against its neighbours that overlap it.
     evenness: int = 0
+    # How many of a language's words are in it.
+    words: int = 0
     near: list[str] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A run of words, with what is asked about them again and again."""
+
+    words: Sequence[Word]
+    folded: list[str]
+    plain: list[bool]
+    # How many before each place are numbers, a language's words, or apart from the one before.
+    numbers: list[int]
+    wordy: list[int]
+    apart: list[int]
+
+    @classmethod
+    def of(cls, words: Sequence[Word]) -> "_Seen":
+        return cls(
+            words,
+            [fold_prefix(word.text) for word in words],
+            [is_plain(word.text) for word in words],
+            _sums(word.text.isdigit() for word in words),
+            _sums(len(word.text) > 2 and reads_as_word(word.text) for word in words),
+            _sums(word.gap is Gap.APART for word in words),
+        )
+
+    def may_be_mistyped(self, pattern: CodePattern, first: int, last: int) -> bool:
+        """Worth comparing with every card one slip away: no sentence's words, nor numbers where codes have letters."""
+        if self.wordy[last + 1] > self.wordy[first] or self.apart[last + 1] > self.apart[first + 1]:
+            return False
+        if self.numbers[last + 1] - self.numbers[first] == last + 1 - first:
+            return not pattern.check_symbol
+        return not all(self.plain[first : last + 1])
+
+
+def _sums(flags: Iterable[bool]) -> list[int]:
+    return list(accumulate(flags, initial=0))
 
 
 class CodeSpans:
@@ -72,60 +114,68 @@ class CodeSpans:
                 pattern = code_format.pattern
                 self._digesters.setdefault(pattern, []).append(digester(code_format.program.digest_name))
             for pattern in self._digesters:
-                prefix = len(pattern.prefix)
-                for length in {pattern.length + more for head in {0, prefix} for more in (head - 1, head, head + 1)}:
-                    self._by_length[length].append(pattern)
+                cut = len(pattern.prefix)
+                for extra in {head + slip for head in {0, cut} for slip in (-1, 0, 1)}:
+                    self._by_length[pattern.length + extra].append(pattern)
         return self._digesters
 
     # --- What may be a code
 
-    @sensitive_variables()
     def _candidates(self, run: Sequence[Word], text: str) -> Iterator[_Candidate]:
-        plain = [is_plain(word.text) for word in run]
+        seen = _Seen.of(run)
+        prefixes = {fold_prefix(pattern.prefix) for pattern in self._formats() if pattern.prefix}
         longest = max(self._by_length)
-        for first in range(len(run)):
-            joined, has_odd = "", False
+        for first, folded in enumerate(seen.folded):
+            joined = ""
+            heads = {prefix for prefix in prefixes if folded.startswith(prefix) or prefix.startswith(folded)}
             for last in range(first, len(run)):
                 joined += run[last].text
                 if len(joined) > longest:
                     break
-                has_odd = has_odd or not plain[last]
                 for pattern in self._by_length.get(len(joined), ()):
-                    yield from self._read(pattern, joined, run, first, last, text, has_odd)
-        if not all(plain):
-            for pattern in self._digesters or ():
-                yield from _stuck(pattern, run)
+                    candidate = self._read(pattern, joined, heads, seen, first, last, text)
+                    if candidate:
+                        yield candidate
+        if not all(seen.plain):
+            for pattern in self._formats():
+                yield from _stuck(pattern, seen)
 
-    @sensitive_variables()
     def _read(
-        self, pattern: CodePattern, joined: str, run: Sequence[Word], first: int, last: int, text: str, has_odd: bool
-    ) -> Iterator[_Candidate]:
+        self, pattern: CodePattern, joined: str, heads: set[str], seen: "_Seen", first: int, last: int, text: str
+    ) -> _Candidate | None:
         """The words from first to last, `joined`, as a code of this pattern, or as one with a slip."""
-        words = run[first : last + 1]
+        # Asked of every few words of every text: what is dear is asked last.
         cut, extra = len(pattern.prefix), len(joined) - pattern.length
-        has_prefix = bool(cut) and extra in (cut - 1, cut, cut + 1) and pattern.is_prefix(joined[:cut])
+        has_prefix = bool(heads) and cut > 0 and -1 <= extra - cut <= 1 and pattern.is_prefix(joined[:cut])
         head = cut if has_prefix else 0
-        candidate = _Candidate(words[0].start, words[-1].end, pattern, has_prefix=has_prefix)
+        code = ""
         if extra == head:
             body = pattern.meant(joined[head:] if pattern.case_sensitive else joined[head:].upper())
-            candidate.code = body if pattern.holds(body) else ""
+            code = body if pattern.holds(body) else ""
+        if not code and not has_prefix and not (self._near_left > 0 and seen.may_be_mistyped(pattern, first, last)):
+            return None
+        words = seen.words[first : last + 1]
+        candidate = _Candidate(words[0].start, words[-1].end, pattern, code, has_prefix=has_prefix)
         if has_prefix:
-            candidate.is_sure = _is_made(words, pattern, joined, bool(candidate.code)) and (
+            candidate.is_sure = is_made(words, pattern, joined, bool(code)) and (
                 extra == head or bool(slips(pattern, joined))
             )
-        elif candidate.code and pattern.check_symbol:
-            candidate.is_sure = _stands_alone(run, first, last, pattern, text)
-        looks_for_near = not candidate.code and not candidate.is_sure and self._near_left > 0
-        if looks_for_near and _may_be_mistyped(words, pattern, text, has_odd):
+        elif code and pattern.check_symbol:
+            candidate.is_sure = stands_alone(seen.words, first, last, pattern, text)
+        if not code and not candidate.is_sure:
+            # A telephone number has a plus before it.
+            if text[max(candidate.start - 1, 0) : candidate.start] == "+" or self._near_left <= 0:
+                return None
             candidate.near = [slip.code for slip in slips(pattern, joined)]
-            self._near_left -= len(candidate.near)
-        if candidate.code or candidate.is_sure or candidate.near:
-            candidate.evenness = 2 * _is_printed(_groups(words, head), pattern) + _is_even(words)
-            yield candidate
+            self._near_left -= max(len(candidate.near), _LEAST_NEAR)
+            if not candidate.near:
+                return None
+        candidate.evenness = 2 * is_printed(groups_behind(words, head), pattern) + is_even(words)
+        candidate.words = seen.wordy[last + 1] - seen.wordy[first]
+        return candidate
 
     # --- Whose it is
 
-    @sensitive_variables()
     def _known(self, candidates: Sequence[_Candidate]) -> Iterator[tuple[CodeSpan, tuple[int, ...]]]:
         """Spans of what is a code, and how much better than another that overlaps it."""
         exact = [self._digests(candidate.pattern, candidate.code) for candidate in candidates]
@@ -146,6 +196,7 @@ class CodeSpans:
                 candidate.has_prefix,
                 bool(candidate.code) and candidate.is_sure,
                 candidate.is_sure,
+                -candidate.words,
                 candidate.evenness,
                 candidate.end - candidate.start,
             )
@@ -172,110 +223,26 @@ def _without_overlaps(found: Iterable[tuple[CodeSpan, tuple[int, ...]]]) -> list
     return sorted(spans, key=lambda span: span.start)
 
 
-# --- How a code looks, and how words and numbers do
-
-
-def _is_made(words: Sequence[Word], pattern: CodePattern, joined: str, holds: bool) -> bool:
-    """Whether what follows a prefix is a code, and not words as in “Spotify gift vouchers”."""
-    cut = len(pattern.prefix)
-    body, groups = joined[cut:], _groups(words, cut)
-    gaps = [word.gap for word in words[1:]]
-    is_printed = _is_printed(groups, pattern)
-    if all(map(is_plain, groups)):
-        dashed = all(gap is Gap.DASH for gap in gaps)
-        return dashed and (is_printed or len(groups) == 1) and (body.isdigit() or (holds and _has_digit(body)))
-    if Gap.APART in gaps[len(words) - len(groups) :] and not is_printed:
-        return False
-    if holds and pattern.check_symbol:
-        return True
-    is_irregular = not is_printed and _has_spaced_word(words[len(words) - len(groups) :])
-    return not is_irregular and (_has_digit(body) or body.isupper())
-
-
-def _stands_alone(run: Sequence[Word], first: int, last: int, pattern: CodePattern, text: str) -> bool:
-    """Whether words whose check symbol holds are a code: no part of something longer, nor a sentence’s words."""
-    words = run[first : last + 1]
-    if text[words[-1].end : words[-1].end + 1] == "@":
-        return False
-    if words[0].gap is Gap.DASH and _has_digit(run[first - 1].text):
-        return False
-    if last + 1 < len(run) and run[last + 1].gap is Gap.DASH and _has_digit(run[last + 1].text):
-        return False
-    is_printed = _is_printed([word.text for word in words], pattern)
-    if all(is_plain(word.text) for word in words):
-        letters = [word.text.isalpha() for word in words]
-        return is_printed and any(letters) and not all(letters) and all(word.gap is Gap.DASH for word in words[1:])
-    if any(word.gap is Gap.APART for word in words[1:]):
-        return is_printed
-    return is_printed or _is_even(words) or not _has_spaced_word(words)
-
-
-def _may_be_mistyped(words: Sequence[Word], pattern: CodePattern, text: str, has_odd: bool) -> bool:
-    """Worth comparing with every card one slip away: no words, and no telephone number's plus before it."""
-    if text[max(words[0].start - 1, 0) : words[0].start] == "+" or any(word.gap is Gap.APART for word in words[1:]):
-        return False
-    if not has_odd:
-        return not pattern.check_symbol and all(word.text.isdigit() for word in words)
-    return not any(len(word.text) > 2 and reads_as_word(word.text) for word in words)
-
-
-def _has_spaced_word(words: Sequence[Word]) -> bool:
-    """Whether a word of a language stands among them, between spaces."""
-    for place, word in enumerate(words):
-        follows = words[place + 1].gap if place + 1 < len(words) else Gap.SPACE
-        if len(word.text) > 2 and word.gap is not Gap.DASH and follows is not Gap.DASH and reads_as_word(word.text):
-            return True
-    return False
-
-
-def _is_even(words: Sequence[Word]) -> bool:
-    """Groups of one size, but for the last or the first; the same between all."""
-    sizes = [len(word.text) for word in words]
-    size = max(sizes)
-    return len({word.gap for word in words[1:]}) <= 1 and all(one == size for one in sizes[1:-1])
-
-
-def _is_printed(groups: Sequence[str], pattern: CodePattern) -> bool:
-    length = sum(map(len, groups))
-    sizes = [min(pattern.group, length - start) for start in range(0, length, pattern.group)]
-    return len(groups) > 1 and [len(group) for group in groups] == sizes
-
-
-def _groups(words: Sequence[Word], head: int) -> list[str]:
-    """The words without the first `head` symbols."""
-    groups = []
-    for word in words:
-        cut = min(head, len(word.text))
-        head -= cut
-        if word.text[cut:]:
-            groups.append(word.text[cut:])
-    return groups
-
-
-def _has_digit(text: str) -> bool:
-    return not text.isalpha() and any(symbol.isdigit() for symbol in text)
-
-
 # --- Codes with a word stuck to them: “is7K2M-9QXA-3RTW”
 
 
-def _stuck(pattern: CodePattern, run: Sequence[Word]) -> Iterator[_Candidate]:
-    prefix, length = fold_prefix(pattern.prefix), pattern.length
+def _stuck(pattern: CodePattern, seen: _Seen) -> Iterator[_Candidate]:
+    prefix, length, group = fold_prefix(pattern.prefix), pattern.length, pattern.group
+    run = seen.words
     for place, word in enumerate(run):
-        at = fold_prefix(word.text).find(prefix) if prefix else -1
+        size = len(word.text)
+        at = seen.folded[place].find(prefix) if prefix else -1
         if at == 0 or (at > 0 and len(prefix) > 3 and word.text[:at].isalpha()):
             yield from _part(pattern, run, place, at, len(prefix), True)
-        if len(word.text) > pattern.group and pattern.group >= 3:
-            yield from _part(pattern, run, place, len(word.text) - pattern.group, 0, False)
-        elif len(word.text) == pattern.group >= 3:
-            yield from _part(pattern, run, place, 0, 0, False)
-        if length < len(word.text) <= _LONGEST_STUCK:
+        if size >= group >= 3 and place + 1 < len(run) and len(run[place + 1].text) >= min(group, length - group):
+            yield from _part(pattern, run, place, size - group, 0, False)
+        if length < size <= _LONGEST_STUCK and not seen.plain[place]:
             core = word.text.strip(ascii_lowercase)
-            for start in range(len(word.text) - length + 1):
+            for start in range(size - length + 1):
                 body = word.text[start : start + length]
                 code = pattern.meant(body if pattern.case_sensitive else body.upper())
                 if pattern.holds(code):
-                    is_sure = pattern.check_symbol and body == core and _has_digit(body) and not is_plain(body)
+                    is_sure = pattern.check_symbol and body == core and has_digit(body) and not is_plain(body)
                     yield _Candidate(*_inside(word, start, word, start + length), pattern, code, is_sure)
 
 
@@ -305,7 +272,7 @@ def _part(
     rest = run[last].text[end:]
     if not pattern.holds(code) or (at == 0 and not rest):
         return
-    is_code = pattern.check_symbol and _has_digit(body) and not all(map(is_plain, groups))
+    is_code = pattern.check_symbol and has_digit(body) and not all(map(is_plain, groups))
     is_sure = is_code and (not rest or rest.isalpha()) and run[place].text[:at].isalpha() | (at == 0)
     yield _Candidate(*_inside(run[place], at, run[last], end), pattern, code, is_sure, has_prefix)
 
