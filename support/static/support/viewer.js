@@ -2,12 +2,12 @@
 // that none of them is in anybody's way. Without it each picture is a link that opens it alone.
 
 const viewer = document.querySelector("#viewer");
-const links = [...document.querySelectorAll("[data-picture]")];
+const pictures = [...document.querySelectorAll("[data-picture]")];
 const wide = matchMedia("(min-width: 1100px)");
 const MOST = 8;
 const STEP = 1.25;
 
-if (viewer && links.length) {
+if (viewer && pictures.length) {
   const image = viewer.querySelector("img");
   const sheet = viewer.querySelector(".viewer-sheet");
   const stage = viewer.querySelector(".viewer-stage");
@@ -16,7 +16,7 @@ if (viewer && links.length) {
   let zoom = 1;
   let turns = 0;
 
-  const size = () => links[at].dataset;
+  const size = () => pictures[at].dataset;
   const isLying = () => turns % 2 === 1;
 
   // The sheet is as large as the turned picture, so that the stage scrolls over all of it.
@@ -33,7 +33,7 @@ if (viewer && links.length) {
     button("smaller").disabled = zoom <= 1;
     button("larger").disabled = zoom >= MOST;
     button("previous").disabled = at === 0;
-    button("next").disabled = at === links.length - 1;
+    button("next").disabled = at === pictures.length - 1;
   };
 
   const say = (trouble) => {
@@ -46,11 +46,11 @@ if (viewer && links.length) {
   const button = (name) => viewer.querySelector(`[data-do=${name}]`);
 
   const show = (place) => {
-    links[at].removeAttribute("aria-current");
+    pictures[at].removeAttribute("aria-current");
     at = place;
     [zoom, turns] = [1, 0];
-    links[at].setAttribute("aria-current", "true");
-    image.src = links[at].href;
+    pictures[at].setAttribute("aria-current", "true");
+    image.src = pictures[at].href;
     image.alt = `Page ${size().page} of ${size().name}`;
     lay();
     say();
@@ -73,9 +73,9 @@ if (viewer && links.length) {
   viewer.addEventListener("close", () => {
     if (viewer.dataset.moving) return;
     document.documentElement.classList.remove("has-viewer");
-    links[at].removeAttribute("aria-current");
+    pictures[at].removeAttribute("aria-current");
     image.removeAttribute("src");
-    links[at].focus();
+    pictures[at].focus();
   });
   wide.addEventListener("change", () => {
     if (!viewer.open) return;
@@ -100,7 +100,7 @@ if (viewer && links.length) {
 
   const verbs = {
     previous: () => at > 0 && show(at - 1),
-    next: () => at < links.length - 1 && show(at + 1),
+    next: () => at < pictures.length - 1 && show(at + 1),
     larger: () => zoomTo(zoom * STEP),
     smaller: () => zoomTo(zoom / STEP),
     fit: () => zoomTo(1),
@@ -133,7 +133,7 @@ if (viewer && links.length) {
     // A button that has just been switched off would take the focus with it.
     if (pressed.disabled) viewer.focus();
   });
-  links.forEach((link, number) =>
+  pictures.forEach((link, number) =>
     link.addEventListener("click", (event) => {
       // To a tab of its own, whoever wants that.
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
