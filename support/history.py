@@ -107,8 +107,9 @@ def _names(events: list[TicketEvent], shown_to: User) -> dict[tuple[type, int], 
                 wanted.setdefault(_ROWS[field], set()).update(value for value in values if value)
     if not shown_to.may(Permission.VIEW_ACCOUNTS):
         wanted.pop(Account, None)
+    rows = {model: model.objects.all() for model in wanted} | {Ticket: Ticket.objects.visible_to(shown_to)}
     return {
         (model, key): getattr(row, "reference", None) or str(row)
         for model, keys in wanted.items()
-        for key, row in model.objects.in_bulk(keys).items()
+        for key, row in rows[model].in_bulk(keys).items()
     }

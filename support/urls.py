@@ -14,6 +14,7 @@ from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
 from support.views.ticket import ticket
 from support.views.ticket_fields import change_ticket, take
+from support.views.ticket_links import incidents, link, merge
 from support.views.ticket_macros import preview_macro, use_macro
 from support.views.ticket_writing import take_back, write
 
@@ -40,6 +41,9 @@ urlpatterns = [
     path("tickets/<str:reference>/unsend/<int:message>/", take_back, name="take_back"),
     path("tickets/<str:reference>/macros/<int:pk>/", preview_macro, name="preview_macro"),
     path("tickets/<str:reference>/use/<str:kind>/", use_macro, name="use_macro"),
+    path("tickets/<str:reference>/links/<str:verb>/", link, name="link"),
+    path("tickets/<str:reference>/merge/", merge, name="merge"),
+    path("tickets/<str:reference>/incidents/", incidents, name="incidents"),
     path("tickets/<str:reference>/change/", change_ticket, name="change_ticket"),
     path("tickets/<str:reference>/take/", take, name="take"),
 ]

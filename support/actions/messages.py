@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -71,7 +72,9 @@ def write_staff_message(
         if ticket.merged_into_id:
             raise TicketError("It was merged into another ticket: write there, or undo the merge.")
         if seen is not None:
-            newer = list(ticket.messages.filter(pk__gt=seen).exclude(author=by).order_by("pk"))
+            parts = Ticket.objects.visible_to(by).filter(Q(pk=ticket.pk) | Q(merged_into=ticket))
+            written = Message.objects.filter(ticket__in=parts, pk__gt=seen).exclude(author=by)
+            newer = list(written.select_related("author").order_by("pk"))
             if newer:
                 raise StaleTicketError(newer)
         by_mail = kind == MessageKind.REPLY and goes_by_mail(ticket)
@@ -128,7 +131,7 @@ def add_customer_message(
     now = now or timezone.now()
     text = redact(body)
     with transaction.atomic():
-        ticket = locked(ticket)
+        ticket, into = _locked_with_target(ticket)
         message = Message.objects.create(
             ticket=ticket,
             kind=MessageKind.CUSTOMER,
@@ -146,7 +149,21 @@ def add_customer_message(
             changes["status"] = [ticket.status, TicketStatus.OPEN]
             ticket.status = TicketStatus.OPEN
         write(ticket, by=User.objects.system(), kind=TicketEventKind.CHANGED, changes=changes, now=now)
+        if into and into.status not in (TicketStatus.NEW, TicketStatus.OPEN):
+            # Its thread shows the message, so it is there that somebody answers.
+            changes = {"status": [into.status, TicketStatus.OPEN]}
+            into.status = TicketStatus.OPEN
+            write(into, by=User.objects.system(), kind=TicketEventKind.CHANGED, changes=changes, now=now)
     return message
+
+
+def _locked_with_target(ticket: Ticket) -> tuple[Ticket, Ticket | None]:
+    """The ticket, and the one that it was merged into. By key, as whoever merges them locks them."""
+    into = Ticket.objects.filter(pk=ticket.pk).values_list("merged_into", flat=True).first()
+    keys = [key for key in (ticket.pk, into) if key]
+    rows = {row.pk: row for row in Ticket.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")}
+    found = rows[ticket.pk]
+    return found, rows.get(found.merged_into_id) if found.merged_into_id else None
 
 
 @sensitive_variables("text")

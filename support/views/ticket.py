@@ -15,6 +15,7 @@ from support import audit
 from support.attachments import shown
 from support.diagnosis import verdict, with_state
 from support.known_errors import panel
+from support.links import links_of
 from support.macros import Preview, offered_on, preview
 from support.models import AuditAction, Draft, Message, MessageKind, StepTried, Ticket
 from support.pages import page
@@ -72,6 +73,8 @@ def show(
         "shows_people": may(Permission.SEE_PERSONAL_DATA),
         "opens_accounts": may(Permission.VIEW_ACCOUNTS),
         "due": due(found, now) if found.next_deadline else None,
+        "links": links_of(found, shown_to=request.user),
+        "answers": may(Permission.ANSWER_TICKETS),
         "trail": trail(request),
         "may_change": may_change,
         "boxes": _boxes(request, found, story, written, macros["applied"]) if may_change else [],
