@@ -19,12 +19,12 @@ from support.targets import forget_schedule
 class OpeningHoursForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        stretch = {name: self.cleaned_data.get(name) for name in ("weekday", "opens", "closes")}
-        if None in stretch.values():
-            return cleaned
-        for other in OpeningHours.objects.filter(weekday=stretch["weekday"]).exclude(pk=self.instance.pk):
-            if _overlap((stretch["opens"], stretch["closes"]), (other.opens, other.closes)):
-                raise forms.ValidationError(f"It overlaps {other}.")
+        if {"weekday", "opens", "closes"} <= self.cleaned_data.keys():
+            given = (self.cleaned_data["opens"], self.cleaned_data["closes"])
+            same_day = OpeningHours.objects.filter(weekday=self.cleaned_data["weekday"])
+            for other in same_day.exclude(pk=self.instance.pk):
+                if _overlap(given, (other.opens, other.closes)):
+                    raise forms.ValidationError(f"It overlaps {other}.")
         return cleaned
 
 
