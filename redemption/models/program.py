@@ -2,6 +2,7 @@
 
 import re
 import zoneinfo
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import pyrage
@@ -11,7 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils import timezone
 
-from redemption.code_format import CROCKFORD, CodePattern, Outcome
+from redemption.code_format import CROCKFORD, CodePattern, fold_prefix
 from redemption.refusals import RefusalReason
 
 # What references begin with: accounts, attempts, batches, and answers that left no attempt.
@@ -171,6 +172,39 @@ class CodeFormat(models.Model):
             pattern = self.pattern
         except (ValueError, AttributeError, TypeError) as error:
             raise ValidationError(f"Not a usable code format: {error}") from None
-        # A serial number is public and a code is not: no text may be read as either.
-        if pattern.read("1000000000").outcome in {Outcome.WELL_FORMED, Outcome.SLIP}:
+        # Serial numbers and references are public and codes are not: no text may be read as either.
+        if _may_be_read(pattern, _SERIAL):
             raise ValidationError("Ten digits are a serial number here: choose another length or a prefix.")
+        for reference, example in _REFERENCES.items():
+            if _may_be_read(pattern, example):
+                raise ValidationError(
+                    f"A reference {reference} could be read as such a code: choose another length or prefix."
+                )
+
+
+_DIGITS = frozenset("0123456789")
+_SYMBOLS = frozenset(CROCKFORD)
+# What may stand at each place of a number of ours, without its dashes.
+_SERIAL = [_DIGITS - {"0"}] + [_DIGITS] * 9
+_REFERENCES = {
+    f"{prefix}-…": [frozenset(letter) for letter in prefix] + [_SYMBOLS] * (32 if prefix == "NO" else 12)
+    for prefix in sorted(REFERENCE_PREFIXES)
+}
+
+
+def _may_be_read(pattern: CodePattern, places: Sequence[frozenset[str]]) -> bool:
+    """Whether some text with these symbols at its places has the shape of a code, check symbol aside."""
+    head, body = places[: -pattern.length], places[-pattern.length :]
+    if len(body) < pattern.length or (head and len(head) != len(pattern.prefix)):
+        return False
+    if any(
+        fold_prefix(meant) not in map(fold_prefix, place) for meant, place in zip(pattern.prefix, head, strict=False)
+    ):
+        return False
+    if pattern.check_symbol:
+        # A letter from outside the alphabet is a slip there, and a slip is nearly a code.
+        return True
+    typed = set(pattern.alphabet) | {one for one, _ in pattern.look_alikes or ()}
+    if pattern.case_sensitive:
+        typed |= {one.upper() for one in typed}
+    return all(place & typed for place in body)
