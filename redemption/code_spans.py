@@ -46,7 +46,7 @@ class _Candidate:
     has_prefix: bool = False
     # How evenly it is grouped, against its neighbours that overlap it.
     evenness: int = 0
-    # How many of a language's words are in it.
+    # How many of a language's words seem to be in it.
     words: int = 0
     near: list[str] = field(default_factory=list, repr=False)
 
@@ -94,7 +94,9 @@ class CodeSpans:
 
     def __init__(self) -> None:
         self._digesters: dict[CodePattern, list[Digester]] | None = None
+        # By how many symbols stand in the text: with a prefix or a slip, and without.
         self._by_length: dict[int, list[CodePattern]] = defaultdict(list)
+        self._bare: dict[int, list[CodePattern]] = defaultdict(list)
         self._serials: dict[bytes, int | None] = {}
         self._near_left = _MOST_NEAR
 
@@ -115,6 +117,7 @@ class CodeSpans:
                 self._digesters.setdefault(pattern, []).append(digester(code_format.program.digest_name))
             for pattern in self._digesters:
                 cut = len(pattern.prefix)
+                self._bare[pattern.length].append(pattern)
                 for extra in {head + slip for head in {0, cut} for slip in (-1, 0, 1)}:
                     self._by_length[pattern.length + extra].append(pattern)
         return self._digesters
@@ -132,7 +135,10 @@ class CodeSpans:
                 joined += run[last].text
                 if len(joined) > longest:
                     break
-                for pattern in self._by_length.get(len(joined), ()):
+                # Among a sentence's words only what is a code to the letter.
+                is_worded = seen.wordy[last + 1] > seen.wordy[first] or seen.apart[last + 1] > seen.apart[first + 1]
+                lengths = self._bare if is_worded and not heads else self._by_length
+                for pattern in lengths.get(len(joined), ()):
                     candidate = self._read(pattern, joined, heads, seen, first, last, text)
                     if candidate:
                         yield candidate
@@ -171,7 +177,8 @@ class CodeSpans:
             if not candidate.near:
                 return None
         candidate.evenness = 2 * is_printed(groups_behind(words, head), pattern) + is_even(words)
-        candidate.words = seen.wordy[last + 1] - seen.wordy[first]
+        # A word before a code belongs to it less than one behind: “code 7k2m …”.
+        candidate.words = 2 * (seen.wordy[last + 1] - seen.wordy[first]) + seen.wordy[first + 1] - seen.wordy[first]
         return candidate
 
     # --- Whose it is
