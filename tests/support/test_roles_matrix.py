@@ -1,0 +1,407 @@
+"""Roles by pages by actions: every cell. A page or an action without a row fails the last tests here.
+
+A row's first words are the method and the url's name; what stands in brackets says what it was asked for.
+"""
+
+import inspect
+import re
+from functools import cached_property
+
+import pytest
+from django.contrib import admin
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from redemption import urls as customers_urls
+from redemption.models import Attempt, AttemptOutcome, Channel, CodeStatus
+from redemption.refusals import RefusalReason
+from redemption.roles import PERMISSIONS, Permission, Role
+from support import audit
+from support import urls as desk_urls
+from support.actions.messages import write_staff_message
+from support.card_actions import ACTIONS
+from support.models import (
+    AuditAction,
+    Cause,
+    Holiday,
+    Macro,
+    MessageKind,
+    OpeningHours,
+    SavedView,
+    Target,
+    Ticket,
+    TicketChannel,
+)
+from support.views import ticket_links
+from support.views.drafts import keeper_of
+from support.views.ticket import WRITTEN
+from tests import factories
+from tests.support.desk import at_the_desk
+from tests.support.test_attachments import attached, bought
+
+pytestmark = pytest.mark.django_db
+
+# 200 shown, 302 and 303 done or sent on, 401 kept for whoever signs in, 404 does not exist for this role.
+PAGES = """
+                                      nobody custom. retail.  social   agent  senior manager auditor   admin  system
+GET desk                                 302     404     404     200     200     200     200     200     200     404
+POST desk (serial number)                302     404     404     303     303     303     303     303     303     404
+POST desk (words)                        302     404     404     404     404     404     404     404     404     404
+GET code                                 302     404     404     200     200     200     200     200     200     404
+GET code (diagnosis)                     302     404     404     200     200     200     200     200     200     404
+POST diagnose                            302     404     404     404     303     303     303     404     303     404
+POST act (activate)                      302     404     404     404     404     404     303     404     303     404
+POST act (freeze)                        302     404     404     404     303     303     303     404     303     404
+POST act (thaw)                          302     404     404     404     303     303     303     404     303     404
+POST act (unknown)                       302     404     404     404     404     404     404     404     404     404
+GET account                              302     404     404     404     200     200     200     200     200     404
+GET attempt                              302     404     404     404     200     200     200     200     200     404
+GET tickets                              302     404     404     200     200     200     200     200     200     404
+GET bulk                                 302     404     404     303     303     303     303     404     303     404
+POST bulk                                302     404     404     200     200     200     200     404     200     404
+POST bulk (confirmed)                    302     404     404     303     303     303     303     404     303     404
+POST save_view                           302     404     404     303     303     303     303     303     303     404
+POST change_view (one's own)             302     404     404     303     303     303     303     303     303     404
+POST change_view (another's)             302     404     404     404     404     404     404     404     404     404
+GET redeem                               302     200     200     200     200     200     200     200     200     200
+POST redeem                              302     200     200     200     200     200     200     200     200     200
+GET ticket (private)                     302     404     404     404     200     200     200     200     200     404
+GET original (private)                   302     404     404     404     404     404     200     404     200     404
+GET picture (private)                    302     404     404     404     200     200     200     200     200     404
+GET small_picture (private)              302     404     404     404     200     200     200     200     200     404
+POST draft (private)                     401     404     404     404     200     200     200     404     200     404
+POST draft (unsigned, private)           404     404     404     404     404     404     404     404     404     404
+POST presence (private)                  302     404     404     404     200     200     200     200     200     404
+GET write (private)                      303     404     404     404     303     303     303     404     303     404
+POST write (reply, private)              303     404     404     404     303     303     303     404     303     404
+POST write (note, private)               303     404     404     404     303     303     303     404     303     404
+POST take_back (private)                 302     404     404     404     303     303     303     404     303     404
+POST choose_known_error (private)        302     404     404     404     303     303     303     404     303     404
+POST use_reply (private)                 302     404     404     404     303     303     303     404     303     404
+GET preview_macro (private)              302     404     404     404     200     200     200     404     200     404
+POST use_macro (private)                 302     404     404     404     303     303     303     404     303     404
+POST link (duplicate, private)           302     404     404     404     303     303     303     404     303     404
+POST link (no-duplicate, private)        302     404     404     404     303     303     303     404     303     404
+POST link (unmerge, private)             302     404     404     404     303     303     303     404     303     404
+POST link (problem, private)             302     404     404     404     303     303     303     404     303     404
+POST link (no-problem, private)          302     404     404     404     303     303     303     404     303     404
+POST link (incident, private)            302     404     404     404     303     303     303     404     303     404
+POST link (no-incident, private)         302     404     404     404     303     303     303     404     303     404
+POST link (add-incident, private)        302     404     404     404     303     303     303     404     303     404
+GET merge (private)                      302     404     404     404     303     303     303     404     303     404
+POST merge (private)                     302     404     404     404     200     200     200     404     200     404
+POST merge (confirmed, private)          302     404     404     404     303     303     303     404     303     404
+GET incidents (private)                  302     404     404     404     303     303     303     404     303     404
+POST incidents (private)                 302     404     404     404     422     422     422     404     422     404
+GET change_ticket (private)              302     404     404     404     303     303     303     404     303     404
+POST change_ticket (private)             302     404     404     404     422     422     422     404     422     404
+POST take (private)                      302     404     404     404     303     303     303     404     303     404
+GET ticket (public)                      302     404     404     200     200     200     200     200     200     404
+GET original (public)                    302     404     404     404     404     404     200     404     200     404
+GET picture (public)                     302     404     404     200     200     200     200     200     200     404
+GET small_picture (public)               302     404     404     200     200     200     200     200     200     404
+POST draft (public)                      401     404     404     200     200     200     200     404     200     404
+POST draft (unsigned, public)            404     404     404     404     404     404     404     404     404     404
+POST presence (public)                   302     404     404     200     200     200     200     200     200     404
+GET write (public)                       303     404     404     303     303     303     303     404     303     404
+POST write (reply, public)               303     404     404     303     303     303     303     404     303     404
+POST write (note, public)                303     404     404     303     303     303     303     404     303     404
+POST take_back (public)                  302     404     404     303     303     303     303     404     303     404
+POST choose_known_error (public)         302     404     404     303     303     303     303     404     303     404
+POST use_reply (public)                  302     404     404     303     303     303     303     404     303     404
+GET preview_macro (public)               302     404     404     200     200     200     200     404     200     404
+POST use_macro (public)                  302     404     404     303     303     303     303     404     303     404
+POST link (duplicate, public)            302     404     404     303     303     303     303     404     303     404
+POST link (no-duplicate, public)         302     404     404     303     303     303     303     404     303     404
+POST link (unmerge, public)              302     404     404     303     303     303     303     404     303     404
+POST link (problem, public)              302     404     404     303     303     303     303     404     303     404
+POST link (no-problem, public)           302     404     404     303     303     303     303     404     303     404
+POST link (incident, public)             302     404     404     303     303     303     303     404     303     404
+POST link (no-incident, public)          302     404     404     303     303     303     303     404     303     404
+POST link (add-incident, public)         302     404     404     303     303     303     303     404     303     404
+GET merge (public)                       302     404     404     303     303     303     303     404     303     404
+POST merge (public)                      302     404     404     200     200     200     200     404     200     404
+POST merge (confirmed, public)           302     404     404     303     303     303     303     404     303     404
+GET incidents (public)                   302     404     404     303     303     303     303     404     303     404
+POST incidents (public)                  302     404     404     422     422     422     422     404     422     404
+GET change_ticket (public)               302     404     404     303     303     303     303     404     303     404
+POST change_ticket (public)              302     404     404     422     422     422     422     404     422     404
+POST take (public)                       302     404     404     303     303     303     303     404     303     404
+"""
+
+# Of every model in the admin: r its list and its rows are read, a rows are added, c they are changed, d deleted. What
+# stands there with “-” does not exist for the role, read or posted.
+ADMIN = """
+                                      nobody custom. retail.  social   agent  senior manager auditor   admin  system
+group                                      -       -       -       -       -       -       -       -       -       -
+emailaddress                               -       -       -       -       -       -       -       -       -       -
+authenticator                              -       -       -       -       -       -       -       -       -       -
+usersession                                -       -       -       -       -       -       -       -       -       -
+procrastinatejob                           -       -       -       -       -       -       -       -       -       -
+batch                                      -       -       -       -       r       r      ra       r      ra       -
+product                                    -       -       -       -       r       r     rac       r     rac       -
+program                                    -       -       -       -       r       r     rac       r     rac       -
+retailer                                   -       -       -       -       r       r     rac       r     rac       -
+account                                    -       -       -       -       r       r     rac       r     rac       -
+auditevent                                 -       -       -       -       -       -       r       r       r       -
+openinghours                               -       -       -       -       -       -    racd       -    racd       -
+holiday                                    -       -       -       -       -       -    racd       -    racd       -
+target                                     -       -       -       -       -       -     rcd       -     rcd       -
+knownerror                                 -       -       -       r       r       r     rac       r     rac       -
+macro                                      -       -       -       r       r       r     rac       -     rac       -
+user                                       -       -       -       -       -       -       -       -     rac       -
+"""
+
+COLUMNS = [None, *Role]
+LINKS = re.findall(r'case "([a-z-]+)":', inspect.getsource(ticket_links))
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "files"
+
+
+class World:
+    """One of everything, and where it is. `me` signs in; nobody where that is None."""
+
+    def __init__(self, role):
+        if role:
+            self.client, self.me = at_the_desk(role)
+        else:
+            self.client, self.me = Client(), None
+        agent = factories.user(Role.AGENT)
+        batch = factories.batch()
+        self.account = factories.account(batch.product.program, user=self.me)
+        self.card, self.frozen, self.unsold = (
+            factories.card(batch, status=status)
+            for status in (CodeStatus.ACTIVE, CodeStatus.FROZEN, CodeStatus.INACTIVE)
+        )
+        self.attempt = Attempt.objects.create(
+            account=self.account,
+            program=self.account.program,
+            outcome=AttemptOutcome.REFUSED,
+            reason=RefusalReason.UNKNOWN,
+            channel=Channel.WEB,
+            at=timezone.now(),
+        )
+        self.asked = {
+            "private": factories.ticket(),
+            "public": factories.ticket(channel=TicketChannel.SOCIAL),
+        }
+        # To link them to.
+        self.twins = {"private": factories.ticket(), "public": factories.ticket(channel=TicketChannel.SOCIAL)}
+        self.view = SavedView.objects.create(owner=self.me or agent, name="Mine", query="view=all")
+        self.other_view = SavedView.objects.create(owner=agent, name="Hers", query="view=all")
+        # Written by whoever may: by the reader, where he may take it back.
+        writer = self.me if self.me and self.me.may(Permission.ANSWER_TICKETS) else agent
+        self.answers = {
+            kind: write_staff_message(
+                ticket=ticket,
+                kind=MessageKind.REPLY,
+                body="Which country?",
+                by=writer if ticket in Ticket.objects.visible_to(writer) else agent,
+            )
+            for kind, ticket in self.asked.items()
+        }
+        self.event = audit.record(AuditAction.SIGNED_IN, by=agent)
+        self.cause = Cause.objects.create(
+            known_error=factories.known_error(),
+            title="Typed wrongly",
+            question="How?",
+            remedy="Retype.",
+            reply="Retype.",
+        )
+        self.macro = Macro.objects.create(name="Ask for the country", body="Which country?")
+        self.rows = {
+            "account": self.account,
+            "auditevent": self.event,
+            "batch": batch,
+            "holiday": Holiday.objects.create(day="2026-12-25", name="Christmas"),
+            "knownerror": self.cause.known_error,
+            "macro": self.macro,
+            "openinghours": OpeningHours.objects.create(weekday=0, opens="09:00", closes="17:00"),
+            "product": batch.product,
+            "program": batch.product.program,
+            "retailer": batch.retailer,
+            "target": Target.objects.get_or_create(priority=1, defaults={"first_response": 60, "resolution": 600})[0],
+            "user": agent,
+        }
+
+    @cached_property
+    def files(self):
+        return {
+            kind: attached(bought(number), ticket=ticket) for number, (kind, ticket) in enumerate(self.asked.items())
+        }
+
+    def status(self, method, path, data):
+        """Of one request, which leaves the world as it was; redeeming does not bear a transaction around it."""
+        send = getattr(self.client, method.lower())
+        if path == "/redeem/":
+            return send(path, data).status_code
+        with transaction.atomic():
+            status = send(path, data).status_code
+            transaction.set_rollback(True)
+        return status
+
+
+def requests(world):
+    """{row: (path, what is posted)}; a query for what is read."""
+    card, account = world.card, world.account
+    of = {"codes": f"/codes/{card.serial}/", "customer": f"/customers/{account.reference}/"}
+    rows = {
+        "GET desk": ("/", {}),
+        "POST desk (serial number)": ("/", {"typed": str(card.serial)}),
+        "POST desk (words)": ("/", {"typed": "no such words here"}),
+        "GET code": (of["codes"], {}),
+        "GET code (diagnosis)": (of["codes"], {"account": account.reference}),
+        "POST diagnose": (f"{of['codes']}diagnose/", {"account": account.reference}),
+        "POST act (activate)": (f"/codes/{world.unsold.serial}/do/activate/", {}),
+        "POST act (freeze)": (f"{of['codes']}do/freeze/", {"reason": "stolen"}),
+        "POST act (thaw)": (f"/codes/{world.frozen.serial}/do/thaw/", {"reason": "found"}),
+        "POST act (unknown)": (f"{of['codes']}do/void/", {}),
+        "GET account": (of["customer"], {}),
+        "GET attempt": (f"/attempts/{world.attempt.reference}/", {}),
+        "GET tickets": ("/tickets/", {}),
+        "GET bulk": ("/tickets/bulk/", {}),
+        "POST bulk": ("/tickets/bulk/", {"deed": "priority:4", "chosen": str(world.asked["public"].pk)}),
+        "POST bulk (confirmed)": (
+            "/tickets/bulk/",
+            {"deed": "priority:4", "tickets": str(world.asked["public"].pk), "confirmed": ""},
+        ),
+        "POST save_view": ("/tickets/views/", {"name": "Another", "query": "view=all"}),
+        "POST change_view (one's own)": (f"/tickets/views/{world.view.pk}/", {"name": "Renamed"}),
+        "POST change_view (another's)": (f"/tickets/views/{world.other_view.pk}/", {"name": "Renamed"}),
+        "GET redeem": ("/redeem/", {}),
+        "POST redeem": ("/redeem/", {"account": account.reference, "code": card.text, "key": "k"}),
+    }
+    for asked, ticket in world.asked.items():
+        path, file = f"/tickets/{ticket.reference}/", world.files[asked]
+        seen = ticket.messages.order_by("-pk").first().pk
+        writer = world.me or world.rows["user"]
+        rows |= {
+            f"GET ticket ({asked})": (path, {}),
+            f"GET original ({asked})": (f"{path}files/{file.pk}/", {}),
+            f"GET picture ({asked})": (f"{path}files/{file.pk}/1/", {}),
+            f"GET small_picture ({asked})": (f"{path}files/{file.pk}/1/small/", {}),
+            f"POST draft ({asked})": (
+                f"{path}draft/",
+                {"kind": "note", "body": "Hm", "keeper": keeper_of(ticket, writer), "send_key": "k"},
+            ),
+            f"POST draft (unsigned, {asked})": (f"{path}draft/", {"kind": "note", "body": "Hm", "keeper": "x"}),
+            f"POST presence ({asked})": (f"{path}presence/", {}),
+            f"GET write ({asked})": (f"{path}write/note/", {}),
+            f"POST write (reply, {asked})": (
+                f"{path}write/reply/",
+                {"body": "Hello", "seen": str(seen), "send_key": "k", "keeper": keeper_of(ticket, writer)},
+            ),
+            f"POST write (note, {asked})": (
+                f"{path}write/note/",
+                {"body": "Hello", "seen": str(seen), "send_key": "k", "keeper": keeper_of(ticket, writer)},
+            ),
+            f"POST take_back ({asked})": (f"{path}unsend/{world.answers[asked].pk}/", {}),
+            f"POST choose_known_error ({asked})": (f"{path}known-error/", {"known_error": world.rows["knownerror"].pk}),
+            f"POST use_reply ({asked})": (f"{path}known-error/{world.cause.pk}/", {}),
+            f"GET preview_macro ({asked})": (f"{path}macros/{world.macro.pk}/", {}),
+            f"POST use_macro ({asked})": (f"{path}use/reply/", {"use": str(world.macro.pk), "body": ""}),
+            **{
+                f"POST link ({verb}, {asked})": (f"{path}links/{verb}/", {"other": world.twins[asked].reference})
+                for verb in LINKS
+            },
+            f"GET merge ({asked})": (f"{path}merge/", {}),
+            f"POST merge ({asked})": (f"{path}merge/", {"other": world.twins[asked].reference}),
+            f"POST merge (confirmed, {asked})": (
+                f"{path}merge/",
+                {"other": world.twins[asked].reference, "confirmed": "1"},
+            ),
+            f"GET incidents ({asked})": (f"{path}incidents/", {}),
+            f"POST incidents ({asked})": (f"{path}incidents/", {"body": "It works again", "key": "k"}),
+            f"GET change_ticket ({asked})": (f"{path}change/", {}),
+            f"POST change_ticket ({asked})": (f"{path}change/", {}),
+            f"POST take ({asked})": (f"{path}take/", {}),
+        }
+    return rows
+
+
+# What a letter of ADMIN opens, as url names' endings by method.
+OPENS = {
+    "r": {("GET", "changelist"), ("POST", "changelist"), ("GET", "change")},
+    "a": {("GET", "add"), ("POST", "add")},
+    "c": {("POST", "change")},
+    "d": {("GET", "delete"), ("POST", "delete")},
+}
+
+
+def table(text):
+    """{row: {role: cell}}"""
+    lines = text.strip("\n").splitlines()[1:]
+    rows = {}
+    for line in lines:
+        name, *cells = re.split(r"  +", line.strip())
+        rows[name] = dict(zip(COLUMNS, cells, strict=True))
+    return rows
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_each_page_and_each_action_answers_each_role_as_the_table_says(role):
+    world = World(role)
+    asked = requests(world)
+    found = {row: world.status(row.split()[0], path, data) for row, (path, data) in asked.items()}
+    assert found == {row: int(cells[role]) for row, cells in table(PAGES).items()}
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_each_model_in_the_admin_is_read_added_changed_and_deleted_as_the_table_says(role):
+    world = World(role)
+    closed = 302 if role is None else 404
+    for name, cells in table(ADMIN).items():
+        opened = set().union(*(OPENS[letter] for letter in cells[role] if letter != "-"))
+        model = next(model for model in admin.site._registry if model._meta.model_name == name)
+        base = f"admin:{model._meta.app_label}_{name}"
+        # Models of the apps that we use are nobody's to see, whether there are any rows or not.
+        pk = world.rows[name].pk if name in world.rows else 1
+        paths = {
+            what: reverse(f"{base}_{what}", args=[pk] if what in ("change", "delete") else [])
+            for what in ("changelist", "change", "add", "delete")
+        }
+        found = {(method, what): world.status(method, paths[what], {}) for method in ("GET", "POST") for what in paths}
+        assert found == {asked: 200 if asked in opened else closed for asked in found}, name
+
+
+# --- Complete
+
+
+def test_every_model_in_the_admin_is_in_the_table():
+    assert {model._meta.model_name for model in admin.site._registry} == set(table(ADMIN))
+
+
+def test_every_row_is_asked_for_and_every_method_of_every_url_has_a_row():
+    world = World(Role.ADMINISTRATOR)
+    rows = requests(world)
+    assert list(rows) == list(table(PAGES))
+    listed = {tuple(row.split()[:2]) for row in rows}
+    urls = {pattern.name: pattern for pattern in (*desk_urls.urlpatterns, *customers_urls.urlpatterns)}
+    assert {name for _, name in listed} == set(urls)
+    path_of = {row.split()[1]: path for row, (path, _) in rows.items()}
+    answered = {
+        (method, name)
+        for name in urls
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if world.status(method, path_of[name], {}) != 405
+    }
+    assert answered == listed
+
+
+def test_every_verb_of_a_card_and_every_kind_of_writing_has_a_row():
+    rows = " ".join(table(PAGES))
+    assert [verb for verb in ACTIONS if f"POST act ({verb})" not in rows] == []
+    assert len(LINKS) > 1
+    assert [verb for verb in LINKS if f"POST link ({verb}, " not in rows] == []
+    assert [kind for kind in WRITTEN if f"POST write ({kind}, " not in rows] == []
+
+
+def test_who_opens_accounts_may_see_who_a_customer_is():
+    """The account's page masks nothing."""
+    for role, permissions in PERMISSIONS.items():
+        assert Permission.VIEW_ACCOUNTS not in permissions or Permission.SEE_PERSONAL_DATA in permissions, role
