@@ -46,13 +46,14 @@ def bulk(request: StaffRequest) -> HttpResponse:
     except TicketError as refused:
         messages.error(request, str(refused))
         return see_other(f"{reverse('tickets')}?{query.address}")
-    tickets = Ticket.objects.visible_to(request.user).order_by("pk").filter(pk__in=pks)
+    tickets = list(Ticket.objects.visible_to(request.user).order_by("pk").filter(pk__in=pks))
     planned = plan(tickets, deed=deed, by=request.user)
     context = {
         "query": query,
         "planned": planned,
-        "chosen": len(planned.changing) + len(planned.skipped),
-        "pks": " ".join(str(ticket.pk) for ticket in planned.changing),
+        "chosen": len(tickets),
+        # Also those that are left out: what came of it names them once more.
+        "pks": " ".join(str(ticket.pk) for ticket in tickets),
         "label": deed.label,
         "deed": name,
         "tag": deed.value if deed.field == "tags" else "",
