@@ -1,6 +1,6 @@
 """What the checks can say about a ticket's card and account: which refusals hold, which do not, which nobody knows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from redemption.eligibility import Finding, Group, Verdict, explain
@@ -20,19 +20,21 @@ _MATCH = frozenset(
     }
 )
 _TYPING = RefusalReason.NOT_RECOGNISED
-_REDEEMED = frozenset({RefusalReason.REDEEMED_BY_YOU, RefusalReason.REDEEMED_BY_ANOTHER})
+REDEEMED = frozenset({RefusalReason.REDEEMED_BY_YOU, RefusalReason.REDEEMED_BY_ANOTHER})
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """`failed`: reasons that hold now, in the order of the checks. `tested`: all that the checks could decide.
-    `before`: the last refused try of this account with this card. `slip`: a try one slip away from the card's code."""
+    `before`: the last refused try of this account with this card. `slip`: a try one slip away from the card's code.
+    `is_redeemed_by_somebody`: redeemed, and without the customer's account nobody knows whether by him."""
 
     failed: dict[RefusalReason, Finding] = field(default_factory=dict)
     tested: frozenset[RefusalReason] = frozenset()
     first: Finding | None = None
     before: Attempt | None = None
     slip: Attempt | None = None
+    is_redeemed_by_somebody: bool = False
 
 
 def gather(code: Code | None, account: Account | None, *, now: datetime) -> Evidence:
@@ -50,11 +52,11 @@ def gather(code: Code | None, account: Account | None, *, now: datetime) -> Evid
         )
     if code:
         found = _evidence(_of_card(code, now), _CARD, slip=slip)
-        if not _REDEEMED & found.failed.keys():
+        if not REDEEMED & found.failed.keys():
             return found
-        # Redeemed; whether by the customer, nobody knows without his account.
         finding = found.failed[RefusalReason.REDEEMED_BY_ANOTHER]
-        return Evidence({**found.failed, RefusalReason.REDEEMED_BY_YOU: finding}, found.tested, finding, slip=slip)
+        failed = {**found.failed, RefusalReason.REDEEMED_BY_YOU: finding}
+        return replace(found, failed=failed, is_redeemed_by_somebody=True)
     if account:
         facts = read_facts(account, serial=0, now=now)
         return _evidence(explain(facts, groups=frozenset({Group.ACCOUNT})), ABOUT_THE_ACCOUNT)

@@ -15,7 +15,7 @@ from redemption.refusals import REFUSALS, RefusalReason
 from redemption.roles import Permission
 from support import audit
 from support.diagnosis import with_state
-from support.evidence import Evidence, gather
+from support.evidence import REDEEMED, Evidence, gather
 from support.models import AuditAction, Cause, KnownError, MessageKind, Ticket
 from support.recognising import Recognised, recognise
 from support.reply_variables import Filled, fill, moment, values
@@ -25,6 +25,7 @@ class Standing(Enum):
     """How a cause stands after the checks: word, icon (each of another shape) and tone. In the order of the page."""
 
     PROVED = "This is it", "task_alt", "good"
+    STOPS = "Redeeming stops here", "front_hand", "ended"
     WAS = "It was so when they tried", "history", "waiting"
     FITS = "Fits: ask which", "rule", "waiting"
     UNCHECKED = "Not checked yet", "hourglass_empty", "blocked"
@@ -63,6 +64,12 @@ class Panel:
     form: "KnownErrorForm | None"
     replies: bool
     edits: bool
+
+    @property
+    def stranger_first(self) -> bool:
+        """Whether none of the message's own causes holds."""
+        held = {Standing.PROVED, Standing.WAS, Standing.FITS}
+        return self.stranger is not None and not any(suspect.standing in held for suspect in self.suspects)
 
     @property
     def near(self) -> list[Suspect]:
@@ -173,6 +180,9 @@ def _suspect(
     reasons = [RefusalReason(reason) for reason in cause.reasons]
     holds = [reason for reason in reasons if reason in found.failed]
     if holds:
+        if found.is_redeemed_by_somebody and REDEEMED.issuperset(holds):
+            detail = "It is redeemed. Whether by the customer, his account tells."
+            return _made(cause, Standing.FITS, detail, ticket, words)
         others = [other for other in causes if other != cause and set(other.reasons) & set(holds)]
         standing = Standing.FITS if others else Standing.PROVED
         return _made(cause, standing, _detail(holds[0], found, user), ticket, words, found.failed[holds[0]].works_from)
@@ -180,9 +190,8 @@ def _suspect(
         detail = f"A code one slip away from this card’s was typed on {found.slip.at:%-d %B %Y}."
         return _made(cause, Standing.PROVED, detail, ticket, words)
     if found.before and found.before.reason in cause.reasons:
-        detail = (
-            f"{REFUSALS[RefusalReason(found.before.reason)].agent} That was on {found.before.at:%-d %B %Y}; now not."
-        )
+        agent = REFUSALS[RefusalReason(found.before.reason)].agent
+        detail = f"{agent} So it was on {found.before.at:%-d %B %Y}, and is no more."
         return _made(cause, Standing.WAS, detail, ticket, words)
     if reasons and found.tested.issuperset(reasons):
         return _made(cause, Standing.RULED_OUT, "The checks find nothing of it.", ticket, words)
@@ -222,7 +231,7 @@ def _stranger(
     cause = causes.filter(known_error__answer=reason.answer).order_by("rank", "pk").first() or causes.first()
     if not cause:
         return None
-    return _made(cause, Standing.PROVED, _detail(reason, found, user), ticket, words, found.first.works_from)
+    return _made(cause, Standing.STOPS, _detail(reason, found, user), ticket, words, found.first.works_from)
 
 
 # --- What the panel says
@@ -236,13 +245,13 @@ def _sentence(suspects: list[Suspect], stranger: Suspect | None, found: Evidence
     if count[Standing.PROVED] == 1:
         return f"{causes}, this one:"
     if count[Standing.PROVED]:
-        return f"{causes}, these {count[Standing.PROVED]}; redeeming stops at the first:"
+        return f"{causes}, these {count[Standing.PROVED]}:"
     if count[Standing.WAS]:
         return f"{causes}, this one held when they tried, and holds no more:"
     if count[Standing.FITS]:
         return f"{causes}, {count[Standing.FITS]} fit what the checks found:"
     if stranger:
-        return "None of its causes holds. Redeeming stops at something else now:"
+        return "None of its causes was found, and redeeming stops at something else now:"
     if _missing(ticket):
         return ""
     return "Every check passes: it would be redeemed now. What remains is what no check can know:"

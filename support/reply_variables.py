@@ -25,6 +25,15 @@ VARIABLES = {
     "benefit": "what the card grants",
     "agent": "your name",
 }
+_WITH_AN_ARTICLE = (
+    "United",
+    "Netherlands",
+    "Philippines",
+    "Bahamas",
+    "Dominican Republic",
+    "Czech Republic",
+    "Maldives",
+)
 _VARIABLE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -52,7 +61,7 @@ def values(ticket: Ticket, by: User, *, card: Code | None = None, works_from: da
     if code:
         found |= {
             "card": str(code.pk),
-            "card_country": _either([country.name for country in _countries(code)]),
+            "card_country": _either([_in(country) for country in _countries(code)]),
             "expires_on": _day(expiry_of(code)),
             "benefit": benefit_of(code),
         }
@@ -85,11 +94,17 @@ def _name(ticket: Ticket, by: User) -> str:
 def _account_country(ticket: Ticket, by: User) -> str:
     if not ticket.account:
         return ""
-    return ticket.account.country.name if by.may(Permission.SEE_PERSONAL_DATA) else "another country"
+    return _in(ticket.account.country) if by.may(Permission.SEE_PERSONAL_DATA) else "another country"
 
 
 def _countries(code: Code) -> list[Country]:
     return [Country(country) for country in code.batch.product.countries]
+
+
+def _in(country: Country) -> str:
+    """Its name as it stands after “in”."""
+    name = country.name
+    return f"the {name}" if name.startswith(_WITH_AN_ARTICLE) else name
 
 
 def _either(names: list[str]) -> str:

@@ -217,6 +217,7 @@ CATALOGUE = (
         Answer.UNVERIFIED,
         (
             "Please verify your email address",
+            "Verify your email",
             "Your email is not verified",
             "Bitte bestätige zuerst deine E-Mail-Adresse",
             "Veuillez confirmer votre adresse e-mail",
