@@ -34,6 +34,7 @@ class FilesInput(forms.Widget):
             "kinds": AttachmentKind.choices,
             "most_files": settings.UPLOAD_MAX_FILES,
             "most_bytes": settings.UPLOAD_MAX_BYTES,
+            "most_said": f"{settings.UPLOAD_MAX_BYTES / 1_000_000:.3g} MB",
         }
         return render_to_string("support/_files_field.html", context)
 

@@ -26,6 +26,7 @@ for (const field of document.querySelectorAll("[data-files]")) {
         kind.addEventListener("change", () => (one.kind = kind.value));
         const out = document.createElement("button");
         out.type = "button";
+        out.className = "small-button";
         out.textContent = "Leave out";
         out.setAttribute("aria-label", `Leave out ${one.file.name}`);
         out.addEventListener("click", () => {
@@ -56,7 +57,16 @@ for (const field of document.querySelectorAll("[data-files]")) {
     draw();
   };
 
-  input.addEventListener("change", () => add([...input.files]));
+  // On its way down: the theme listens to file inputs too, and looks for a box of its own beside them.
+  field.addEventListener(
+    "change",
+    (event) => {
+      if (event.target !== input) return;
+      event.stopPropagation();
+      add([...input.files]);
+    },
+    true,
+  );
   form.addEventListener("paste", (event) => {
     const files = [...event.clipboardData.files];
     if (!files.length) return;

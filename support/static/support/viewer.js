@@ -1,13 +1,14 @@
 // The viewer: a ticket's pictures beside its thread, turned and zoomed by keys that work only while it has the focus, so
 // that none of them is in anybody's way. Without it each picture is a link that opens it alone.
 
-const viewer = document.querySelector("#viewer");
-const pictures = [...document.querySelectorAll("[data-picture]")];
-const wide = matchMedia("(min-width: 1100px)");
-const MOST = 8;
-const STEP = 1.25;
+(() => {
+  const viewer = document.querySelector("#viewer");
+  const pictures = [...document.querySelectorAll("[data-picture]")];
+  const wide = matchMedia("(min-width: 1100px)");
+  const MOST = 8;
+  const STEP = 1.25;
+  if (!viewer || !pictures.length) return;
 
-if (viewer && pictures.length) {
   const image = viewer.querySelector("img");
   const sheet = viewer.querySelector(".viewer-sheet");
   const stage = viewer.querySelector(".viewer-stage");
@@ -141,4 +142,4 @@ if (viewer && pictures.length) {
       open(number);
     }),
   );
-}
+})();
