@@ -48,6 +48,10 @@ def send_acknowledgement_job(ticket_id: int, tries: int = 0) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="support.poll_mail", queueing_lock="poll_mail")
 def poll_mail(timestamp: int) -> None:
-    from support.mail.imap import poll
+    from support.mail.imap import MailboxError, poll
 
-    poll()
+    try:
+        poll()
+    except MailboxError as refused:
+        # In a minute it is tried again; the mails wait in the mailbox.
+        logger.warning("%s", refused)

@@ -3,6 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from procrastinate.contrib.django import app
 
 from support import jobs
 from support.mail import imap
@@ -134,6 +135,19 @@ def test_without_a_mailbox_the_worker_does_nothing_and_the_command_says_so():
     jobs.poll_mail.func(timestamp=0)
     with pytest.raises(CommandError, match="names no mailbox"):
         call_command("poll_mail")
+
+
+def test_the_worker_waits_for_a_mailbox_that_is_away(settings, caplog):
+    settings.IMAP_URL = "imap://desk:secret@127.0.0.1:1/INBOX"
+    jobs.poll_mail.func(timestamp=0)
+    assert "The mailbox cannot be read (ConnectionRefusedError)." in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_polling_is_registered_without_a_lock_that_a_killed_worker_would_leave_behind():
+    periodic = {task.task.name: task for task in app.periodic_registry.periodic_tasks.values()}
+    assert periodic["support.poll_mail"].cron == "* * * * *"
+    assert (jobs.poll_mail.lock, jobs.poll_mail.queueing_lock) == (None, "poll_mail")
 
 
 def test_the_command_says_how_many(mailbox, capsys):

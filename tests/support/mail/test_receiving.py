@@ -67,6 +67,22 @@ def test_a_mail_opens_a_ticket():
     assert [job.args for job in acknowledgements()] == [{"ticket_id": of.pk}]
 
 
+def test_a_code_in_a_mail_is_masked_wherever_it_stands_and_linked():
+    card = factories.card()
+    raw = mail(
+        f"It is {card.text}\n\nOn Monday Desk wrote:\n> {card.text}",
+        subject=f"Broken {card.text}",
+        sender=f"{card.text} <ada@example.com>",
+    )
+    receive(raw)
+    of = only_ticket()
+    message = of.messages.get()
+    assert of.code == card.row
+    for text in (of.subject, of.requester_name, message.body, message.quoted, message.author_name):
+        assert card.text not in text
+        assert card.code not in text
+
+
 def test_an_address_with_several_accounts_is_linked_to_none():
     for _ in range(2):
         factories.account(email="ada@example.com")
