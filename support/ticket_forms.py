@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -13,17 +14,19 @@ from unfold.widgets import (
 )
 
 from redemption.models import Account, Code, Program, Retailer, User
-from redemption.roles import STAFF_ROLES, Permission
+from redemption.roles import STAFF_ROLES, Permission, Role
 from support.actions.tickets import plain
 from support.files_field import FilesField
-from support.models import MessageKind, Priority, StepTried, Surface, Ticket, TicketStatus
+from support.models import MessageKind, Priority, StepTried, Surface, Ticket, TicketChannel, TicketStatus
 from support.references import read_reference, read_serial
-from support.search import account_named
+from support.search import account_named, search
 
 LONGEST_BODY = 50_000
 MOST_TAGS = 20
 _STATUSES = [(status.value, status.label) for status in TicketStatus if status is not TicketStatus.NEW]
 _UNKNOWN = ("", "Unknown")
+# Where somebody tells an agent, who writes it down; the others write themselves.
+TOLD = (TicketChannel.PHONE, TicketChannel.CHAT, TicketChannel.SOCIAL, TicketChannel.RETAILER)
 
 
 def _line(**attrs: str) -> forms.Widget:
@@ -197,3 +200,47 @@ def _now(ticket: Ticket, name: str) -> str:
         return "another list"
     value = getattr(ticket, f"get_{name}_display", lambda: getattr(ticket, name))()
     return ", ".join(value) if isinstance(value, list) else str(value or "empty")
+
+
+class NewTicketForm(AboutForm):
+    """A call, a chat, a post or a retailer's question, written down by an agent."""
+
+    channel = forms.ChoiceField(
+        choices=[(channel.value, channel.label) for channel in TOLD], widget=UnfoldAdminSelectWidget
+    )
+    requester_name = forms.CharField(label="Who asks", max_length=150, required=False, widget=_line())
+    requester_email = forms.EmailField(label="Their e-mail address", required=False, widget=_line())
+    body = forms.CharField(
+        label="What they say", max_length=LONGEST_BODY, widget=UnfoldAdminTextareaWidget({"rows": 8})
+    )
+    attachments = FilesField()
+
+    field_order = (
+        "channel", "requester_name", "requester_email", "subject", "body", "error_message", "surface", "program",
+        "account", "code", "retailer", "priority", "steps_tried", "attachments",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, user=user, auto_id="new-%s", **kwargs)
+        self.fields["code"].label = "Card, by serial number or code"
+        self.fields["code"].help_text = "A code is looked up, and kept nowhere."
+        if user.role == Role.SOCIAL_MEDIA:
+            # He would not see any other.
+            self.fields["channel"].choices = [(TicketChannel.SOCIAL.value, TicketChannel.SOCIAL.label)]  # type: ignore[attr-defined]
+
+    @sensitive_variables()
+    def clean_code(self) -> Code | None:
+        """By code as the box looks it up: counted, audited, and what was typed is kept nowhere."""
+        typed = self.cleaned_data["code"].strip()
+        if not typed or read_serial(typed):
+            return super().clean_code()
+        found = search(typed, by=self.user, now=timezone.now())
+        cards = [record for record in found.records if isinstance(record, Code)]
+        if found.blocked_until:
+            raise forms.ValidationError("Too many look-ups found nothing: ask for the serial number.")
+        if len(cards) != 1:
+            raise forms.ValidationError("No one card is found by this. Look it up in the box, or leave it empty.")
+        # The page that shows the form again shows the serial number.
+        self.data = self.data.copy()
+        self.data["code"] = str(cards[0].pk)
+        return cards[0]

@@ -10,6 +10,7 @@ from support.views.code import act, code, diagnose_account
 from support.views.drafts import draft
 from support.views.known_error import choose, use_reply
 from support.views.lookup import lookup
+from support.views.new_ticket import new_ticket
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
 from support.views.ticket import ticket
@@ -29,6 +30,7 @@ urlpatterns = [
     path("tickets/bulk/", bulk, name="bulk"),
     path("tickets/views/", save, name="save_view"),
     path("tickets/views/<int:pk>/", change_view, name="change_view"),
+    path("tickets/new/", new_ticket, name="new_ticket"),
     path("tickets/<str:reference>/", ticket, name="ticket"),
     path("tickets/<str:reference>/files/<int:attachment>/", original, name="original"),
     path("tickets/<str:reference>/files/<int:attachment>/<int:page>/", picture, name="picture"),
