@@ -136,7 +136,7 @@ def add_customer_message(
             ticket=ticket,
             kind=MessageKind.CUSTOMER,
             author=author,
-            author_name=author_name[:150] or ticket.requester_name,
+            author_name=redact(author_name).text[:150] or ticket.requester_name,
             body=text.text,
             quoted=redact(quoted).text,
             mail_id=mail_id,

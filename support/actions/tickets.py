@@ -32,15 +32,15 @@ CHANGEABLE = frozenset(
         "error_message", "known_error", "surface", "steps_tried", "requester_name", "requester_email",
     }
 )  # fmt: skip
-# The history says that these changed, not how: they hold a customer's words or person.
-_UNTOLD = frozenset({"subject", "error_message", "requester_name", "requester_email"})
+# The history says that these changed, not how: they hold a customer's words or person. And how long they may be.
+_UNTOLD = {"subject": 200, "error_message": 500, "requester_name": 150, "requester_email": 254}
 
 
 class TicketError(Exception):
     """Why a ticket cannot be changed so, in a sentence for the person who tried."""
 
 
-@sensitive_variables("subject", "body", "error_message", "told", "seen", "text")
+@sensitive_variables("subject", "body", "quoted", "requester_name", "error_message", "told", "seen", "text", "said")
 def open_ticket(
     *,
     channel: TicketChannel,
@@ -68,8 +68,9 @@ def open_ticket(
     now = now or timezone.now()
     if by and not by.may(Permission.ANSWER_TICKETS):
         raise TicketError("Your role does not open tickets.")
-    told, seen, text = redact(subject), redact(error_message), redact(body)
-    serials = [*text.serials, *seen.serials, *told.serials]
+    told, seen, text, said = redact(subject), redact(error_message), redact(body), redact(quoted)
+    name = redact(requester_name).text[:150]
+    serials = [*text.serials, *seen.serials, *told.serials, *said.serials]
     if code is None and serials:
         code = Code.objects.filter(pk__in=serials).select_related("batch__product").first()
     if code and program is None:
@@ -80,7 +81,7 @@ def open_ticket(
         ticket = Ticket(
             channel=channel,
             subject=told.text[:200] or "(no subject)",
-            requester_name=requester_name[:150],
+            requester_name=name,
             requester_email=requester_email,
             account=account,
             code=code,
@@ -99,9 +100,9 @@ def open_ticket(
         Message.objects.create(
             ticket=ticket,
             kind=MessageKind.CUSTOMER,
-            author_name=requester_name[:150],
+            author_name=name,
             body=text.text,
-            quoted=redact(quoted).text,
+            quoted=said.text,
             mail_id=mail_id,
             at=now,
         )
@@ -143,7 +144,8 @@ def change(
         changes: dict[str, list[Any]] = {}
         for name, value in fields.items():
             if name in _UNTOLD:
-                value = redact(value).text
+                # A mask may be longer than what it masks.
+                value = redact(value).text[: _UNTOLD[name]]
             elif name == "tags":
                 value = [redact(tag).text[:30] for tag in value]
             before = getattr(ticket, name)
