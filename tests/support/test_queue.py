@@ -203,7 +203,7 @@ def test_leafing(monkeypatch):
     pages = [shown(client.get(f"/tickets/?page={page}")) for page in (1, 2, 3)]
     for number in range(5):
         assert [f"number {number}" in page for page in pages].index(True) == number // 2
-    assert ["Next" in page.split("Page ")[-1] for page in pages] == [True, True, False]
+    assert ["Next page" in page.split("Page ")[-1] for page in pages] == [True, True, False]
 
 
 def test_counts_stop_at_a_thousand(monkeypatch, agent):
