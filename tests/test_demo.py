@@ -110,6 +110,12 @@ def test_its_desk_has_tickets_of_every_kind(var):
     assert set(kinds) == set(MessageKind.values)
     assert "SPOTIFY-••••" in masked
     assert linked
+    merged, duplicates, problems, incidents = ask(
+        var,
+        "[Ticket.objects.exclude(merged_into=None).count(), Ticket.objects.exclude(duplicate_of=None).count(),"
+        " Ticket.objects.filter(is_problem=True).count(), Ticket.objects.exclude(problem=None).count()]",
+    )
+    assert (merged, duplicates, problems, incidents) == (1, 1, 2, 4)
     unseen, undone, files, doubles, queued = ask(
         var,
         "[list(KnownError.objects.filter(tickets=None).values_list('wording', flat=True)),"

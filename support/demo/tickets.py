@@ -6,6 +6,7 @@ from functools import partial
 
 from redemption.models import Code
 from redemption.roles import Role
+from support.actions.links import attach_incident, mark_duplicate, mark_problem, merge
 from support.actions.messages import UNDO, add_customer_message, goes_by_mail, write_staff_message
 from support.actions.tickets import change, open_ticket
 from support.attachments import attach
@@ -28,14 +29,15 @@ def write(diary: Diary) -> None:
     for case in CASES:
         at = _moment(diary.world, case)
         diary.note(at, partial(_open, diary.world, case))
+        soon = min(at + _STEP, diary.world.now)
         if case.assignee or case.tags:
             # Somebody looks at it before he writes; what nobody has answered yet has been sorted at least.
-            diary.note(min(at + _STEP, diary.world.now), partial(_sort, diary.world, case))
+            diary.note(soon, partial(_sort, diary.world, case))
         for said in case.then:
             at = min(at + timedelta(hours=said.after), diary.world.now)
             diary.note(at, partial(_say, diary.world, case, said))
-        if case.problem or case.duplicate_of or case.merged_into:
-            diary.note(min(at + _STEP, diary.world.now), partial(_link, diary.world, case))
+        if case.is_problem or case.problem or case.duplicate_of or case.merged_into:
+            diary.note(soon, partial(_link, diary.world, case))
 
 
 def _moment(world: World, case: Case) -> datetime:
@@ -123,6 +125,16 @@ def _attach(world: World, ticket: Ticket, message: Message, names: Iterable[str]
 
 def _link(world: World, case: Case, at: datetime) -> None:
     """To the ticket that it belongs to."""
+    by, tickets = world.people[Role.SENIOR_AGENT], world.tickets
+    ticket = Ticket.objects.get(pk=tickets[case.key].pk)
+    if case.is_problem:
+        mark_problem(ticket=ticket, by=by, now=at)
+    if case.problem:
+        attach_incident(ticket=ticket, problem=tickets[case.problem], by=by, now=at)
+    if case.duplicate_of:
+        mark_duplicate(ticket=ticket, of=tickets[case.duplicate_of], by=by, now=at)
+    if case.merged_into:
+        merge(ticket=ticket, into=tickets[case.merged_into], by=by, now=at)
 
 
 def _card(world: World, case: Case) -> Code | None:

@@ -30,7 +30,7 @@ def collect(world: World) -> Examples:
                 f"{tickets['pasted code']}: a customer pasted his code. You see a mask and the card that it is, and "
                 "nobody ever sees the code.",
                 f"{tickets['wrong account']}: the credit went to her own old account. She asked in a chat as well, "
-                f"{tickets['wrong account, chat']}.",
+                f"{tickets['wrong account, chat']}, which is merged into it.",
             ],
             Role.SENIOR_AGENT: [
                 f"Follow the replaced card {damaged.serial} to its successor {cards['successor'][0].serial}.",
@@ -40,7 +40,8 @@ def collect(world: World) -> Examples:
                 f"and the reference of an answer, {references['outage']}.",
                 f"The receipt on {tickets['stolen again']} is the very file of {tickets['stolen']}: compare them in "
                 "the viewer (arrows, +, t).",
-                f"{tickets['app']} is a problem with three incidents: solving it answers them all.",
+                f"{tickets['app']} is a problem with three incidents: one answer goes to them all.",
+                f"Undo the merge of {tickets['wrong account, chat']}, then merge it again.",
             ],
             Role.MANAGER: [
                 f"Catalogue, Batches: issue the draft {batches['planned']} (20,000 codes) and watch its progress.",

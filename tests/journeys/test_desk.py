@@ -11,6 +11,7 @@ from django.core import mail as mailbox
 from django.utils import timezone
 
 from redemption.roles import Role
+from support import catalogue
 from support.actions.messages import UNDO
 from support.demo.receipts import receipt
 from support.mail.outgoing import send
@@ -59,6 +60,8 @@ class Desk:
     """A British account with a card for the United States, whose owner writes a mail with a photo; and a macro."""
 
     def __init__(self):
+        # Seeded, until the first test emptied the database.
+        catalogue.load()
         self.agent = factories.user(Role.AGENT, name="Asha Agent")
         self.senior = factories.user(Role.SENIOR_AGENT, name="Sven Senior")
         self.program = factories.program("Spotify Premium")
@@ -116,7 +119,7 @@ def test_a_mail_with_a_photo_is_answered_and_the_next_ticket_opens(open_page):
     visit.sees("adds country to the tags")
     page.get_by_role("button", name="Put it into the box").click()
     box = page.get_by_label("The customer reads this")
-    assert "your card works in United States of America" in box.input_value()
+    assert "your card works in the United States of America" in box.input_value()
     assert "{" not in box.input_value()
     page.get_by_role("button", name="Send and solve").click()
     page.wait_for_url(f"**/tickets/{following.reference}/?view=unassigned")
@@ -305,6 +308,30 @@ def test_a_bulk_action_says_what_it_will_leave_out(open_page):
     visit.sees("A normal one")
 
 
+def test_two_tickets_are_merged_after_a_question_and_parted_again(open_page):
+    desk = Desk()
+    into = desk.mail_with_a_photo()
+    ticket = desk.ticket("Me again", body="Any news?", requester_email="ada@example.com")
+    visit = open_page(desk.agent)
+    page = visit.page
+    page.goto(f"/tickets/{ticket.reference}/")
+    page.get_by_text("Link it").click()
+    page.get_by_label("Reference of the other ticket").fill(into.reference.lower())
+    page.get_by_role("button", name="Merge it into that one").click()
+    visit.sees(f"{ticket.reference} becomes part of {into.reference}")
+    assert aside(lambda: Ticket.objects.get(pk=ticket.pk).merged_into_id) is None
+    page.get_by_role("button", name="Merge", exact=True).click()
+
+    page.wait_for_url(f"**/tickets/{into.reference}/")
+    visit.sees("Any news?")
+    page.goto(f"/tickets/{ticket.reference}/")
+    visit.sees("Answer there.")
+    assert page.get_by_label("The customer reads this").count() == 0
+    page.get_by_role("button", name=re.compile("Undo")).click()
+    visit.sees(page.get_by_label("The customer reads this"))
+    assert aside(lambda: Ticket.objects.get(pk=ticket.pk).status) == TicketStatus.NEW
+
+
 def test_every_page_of_the_desk_can_be_read(open_page, look):
     desk = Desk()
     ticket = desk.mail_with_a_photo()
@@ -345,6 +372,15 @@ def test_every_page_of_the_desk_can_be_read(open_page, look):
     page.locator("[data-picture]").first.click()
     visit.sees("receipt.jpg: 100 %")
     look(visit, "desk viewer")
+    page.goto(f"/tickets/{ticket.reference}/")
+    page.get_by_text("Link it").click()
+    page.get_by_label("Reference of the other ticket").fill(long.reference)
+    page.get_by_role("button", name="Merge it into that one").click()
+    visit.sees(page.get_by_role("button", name="Merge", exact=True))
+    look(visit, "desk merge")
+    page.goto("/tickets/new/")
+    visit.sees(page.get_by_label("Subject"))
+    look(visit, "desk new ticket")
     page.goto(f"/customers/{world.account.reference}/")
     visit.sees("An earlier one")
     look(visit, "desk account")
