@@ -22,6 +22,7 @@ _DESK = [
     ("Accounts", "person_search", "admin:redemption_account_changelist", _P.VIEW_ACCOUNTS),
 ]
 _HOUSE = [
+    ("Known errors", "rule", "admin:support_knownerror_changelist", _P.MANAGE_DESK),
     ("Macros", "quick_phrases", "admin:support_macro_changelist", _P.MANAGE_DESK),
     ("Opening hours", "schedule", "admin:support_openinghours_changelist", _P.MANAGE_DESK),
     ("Holidays", "event_busy", "admin:support_holiday_changelist", _P.MANAGE_DESK),
