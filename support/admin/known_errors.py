@@ -98,6 +98,11 @@ class KnownErrorAdmin(WithoutHistory, DeskModelAdmin):
     def get_queryset(self, request: StaffRequest) -> QuerySet[KnownError]:
         return super().get_queryset(request).annotate(how_many=Count("causes"))
 
+    def formfield_for_choice_field(self, db_field: Any, request: StaffRequest, **kwargs: Any) -> Any:
+        if db_field.name == "answer":
+            kwargs |= {"label": "Our answer", "help_text": "Which of our own it is, where it is one of ours."}
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
     def get_changeform_initial_data(self, request: StaffRequest) -> dict[str, Any]:
         """From a ticket whose message nobody knew. The address names the ticket: a customer's words stand in none."""
         reference = read_reference(request.GET.get("ticket", ""))
