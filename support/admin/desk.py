@@ -89,7 +89,7 @@ class HolidayAdmin(_Audited):
 
 @admin.register(Target)
 class TargetAdmin(_Audited):
-    list_display = ["priority", "first_response", "resolution"]
+    list_display = ["priority", "first", "whole"]
     ordering = ["-priority"]
     fieldsets = [
         (
@@ -109,3 +109,11 @@ class TargetAdmin(_Audited):
 
     def get_readonly_fields(self, request: StaffRequest, obj: Target | None = None) -> list[str]:
         return ["priority"] if obj else []
+
+    @admin.display(description="First response", ordering="first_response")
+    def first(self, target: Target) -> str:
+        return f"{target.first_response:,} min"
+
+    @admin.display(description="Resolution", ordering="resolution")
+    def whole(self, target: Target) -> str:
+        return f"{target.resolution:,} min"
