@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from support.actions.messages import add_customer_message
-from support.actions.tickets import open_ticket
+from support.actions.tickets import locked, open_ticket
 from support.attachments import attach
 from support.mail.identity import REFERENCE, acknowledged, our_address
 from support.mail.incoming import Automatic, ParsedMail, parse
@@ -75,7 +75,11 @@ def _store(mail: ParsedMail, now: datetime) -> tuple[Outcome, Message]:
         return Outcome.KNOWN, known
     mail_id = _id_of(mail)
     with transaction.atomic():
-        if ticket := ticket_of(mail) or _flooded(mail, now):
+        ticket = ticket_of(mail)
+        if ticket and locked(ticket).merged_into_id:
+            # Merged at this moment: the lock waited for it, and the mail goes where the thread goes on.
+            ticket = ticket_of(mail)
+        if ticket := ticket or _flooded(mail, now):
             return Outcome.ADDED, add_customer_message(
                 ticket=ticket,
                 body=_body(mail),

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import threading
 from contextlib import suppress
 
@@ -9,12 +10,14 @@ from contextlib import suppress
 class Mailbox:
     """`mails` by their uid, with `flags`, and what was `moved` to which folder."""
 
-    def __init__(self, *mails: bytes, moves: bool = True) -> None:
+    def __init__(
+        self, *mails: bytes, moves: bool = True, scheme: str = "imap", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.mails = dict(enumerate(mails, start=7))
         self.flags: dict[int, set[str]] = {uid: set() for uid in self.mails}
         self.moved: dict[int, str] = {}
         self.commands: list[str] = []
-        self.moves = moves
+        self.moves, self.scheme, self.tls = moves, scheme, tls
         self.password = "secret"
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -34,20 +37,30 @@ class Mailbox:
             except OSError:
                 return
             with connection, suppress(OSError):
-                self._talk(connection)
+                if self.tls and self.scheme == "imaps":
+                    with self.tls.wrap_socket(connection, server_side=True) as safe:
+                        self._talk(safe, b"* OK ready\r\n")
+                else:
+                    self._talk(connection, b"* OK ready\r\n")
 
-    def _talk(self, connection: socket.socket) -> None:
-        lines = connection.makefile("rwb")
-        lines.write(b"* OK ready\r\n")
-        lines.flush()
-        for raw in lines:
-            line = raw.decode().strip()
-            self.commands.append(line)
-            tag, _, command = line.partition(" ")
-            lines.write(self._answer(command) + f"{tag} {self._verdict(command)}\r\n".encode())
+    def _talk(self, connection: socket.socket, greeting: bytes = b"") -> None:
+        with connection.makefile("rwb") as lines:
+            lines.write(greeting)
             lines.flush()
-            if command.upper() == "LOGOUT":
+            for raw in lines:
+                line = raw.decode().strip()
+                self.commands.append(line)
+                tag, _, command = line.partition(" ")
+                lines.write(self._answer(command) + f"{tag} {self._verdict(command)}\r\n".encode())
+                lines.flush()
+                if command.upper() == "LOGOUT":
+                    return
+                if command.upper() == "STARTTLS" and self.tls:
+                    break
+            else:
                 return
+        with self.tls.wrap_socket(connection, server_side=True) as safe:
+            self._talk(safe)
 
     def _verdict(self, command: str) -> str:
         if command.startswith("LOGIN") and self.password not in command:
@@ -58,7 +71,8 @@ class Mailbox:
 
     def _answer(self, command: str) -> bytes:
         if command == "CAPABILITY":
-            return b"* CAPABILITY IMAP4rev1" + (b" MOVE" if self.moves else b"") + b"\r\n"
+            offers = [b"IMAP4rev1", *([b"MOVE"] if self.moves else []), *([b"STARTTLS"] if self.tls else [])]
+            return b"* CAPABILITY " + b" ".join(offers) + b"\r\n"
         if command.startswith("SELECT"):
             return b"* %d EXISTS\r\n" % len(self.mails)
         if command.upper() == "LOGOUT":

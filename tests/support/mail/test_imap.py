@@ -1,8 +1,18 @@
 """Fetching mails from a mailbox: each leaves it when it is stored, and not before."""
 
+import ssl
+from datetime import timedelta
+from ipaddress import ip_address
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from support import jobs
@@ -23,7 +33,7 @@ def mailbox(settings):
     def start(*mails, **options):
         box = Mailbox(*mails, **options)
         opened.append(box)
-        settings.IMAP_URL = f"imap://desk%40example.com:{box.password}@127.0.0.1:{box.port}/INBOX"
+        settings.IMAP_URL = f"{box.scheme}://desk%40example.com:{box.password}@127.0.0.1:{box.port}/INBOX"
         return box
 
     yield start
@@ -112,6 +122,47 @@ def test_a_crash_between_commit_and_mark_makes_no_second_message(mailbox, monkey
     assert box.unread == [7]
     assert poll() == 1
     assert (bodies(), box.unread) == (["One"], [])
+
+
+# --- In the open, and not
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A server's side of TLS, and the file that a client must trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mailbox")])
+    now = timezone.now()
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, private = tmp_path / "trusted.pem", tmp_path / "private.pem"
+    trusted.write_bytes(made.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(trusted, private)
+    return server_side, trusted
+
+
+@pytest.mark.parametrize("scheme", ["imaps", "imap+tls"])
+def test_the_password_travels_encrypted_and_to_the_right_server_only(mailbox, monkeypatch, certificate, scheme):
+    server_side, trusted = certificate
+    box = mailbox(*mails("One"), scheme=scheme, tls=server_side)
+    with pytest.raises(MailboxError, match="SSLCertVerificationError"):
+        poll()
+    assert not any(box.password in command for command in box.commands)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert poll() == 1
+    assert bodies() == ["One"]
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,20 @@ def test_on_a_merged_ticket_anybody_else_opens_one_of_his_own():
     assert (bodies(of), bodies(target)) == ([], [])
 
 
+def test_a_ticket_that_is_merged_at_this_moment_passes_the_mail_on(monkeypatch):
+    of, target = merged(requester_email="ada@example.com")
+    found = receiving.ticket_of
+    looked = []
+
+    def too_early(parsed):
+        looked.append(parsed)
+        return of if len(looked) == 1 else found(parsed)
+
+    monkeypatch.setattr(receiving, "ticket_of", too_early)
+    receive(mail("More", in_reply_to="<first@example.com>"))
+    assert (bodies(of), bodies(target)) == ([], ["More"])
+
+
 # --- Machines
 
 
