@@ -141,6 +141,8 @@ def change(
             raise TicketError("It was merged into another ticket: change that one, or undo the merge.")
         if meanwhile := _meanwhile(ticket, read or {}, fields):
             raise ChangedMeanwhileError(meanwhile)
+        if fields.get("error_message", ticket.error_message) != ticket.error_message and "known_error" not in fields:
+            fields["known_error"] = surely(fields["error_message"], program=ticket.program) or ticket.known_error
         changes: dict[str, list[Any]] = {}
         for name, value in fields.items():
             if name in _UNTOLD:
