@@ -240,6 +240,8 @@ def _stranger(
 def _sentence(suspects: list[Suspect], stranger: Suspect | None, found: Evidence | None, ticket: Ticket) -> str:
     if not suspects or found is None:
         return ""
+    if ticket.program and ticket.program.is_paused:
+        return f"Redeeming is paused at {ticket.program}: whatever the cause, every try is told to come back later."
     causes = f"Of its {len(suspects)} causes" if len(suspects) > 1 else "Of its one cause"
     count = {standing: sum(one.standing is standing for one in suspects) for standing in Standing}
     if count[Standing.PROVED] == 1:

@@ -11,6 +11,7 @@ from redemption.redeem import redeem
 from redemption.refusals import Answer
 from redemption.roles import Role
 from support import catalogue
+from support.actions.tickets import change
 from support.known_errors import Standing, panel, reply_to
 from support.models import AuditAction, AuditEvent, Cause, Draft, KnownError, MessageKind, TicketChannel
 from tests import factories
@@ -167,6 +168,16 @@ def test_waiting_says_until_when():
     assert found.suspects[0].reply.missing == []
 
 
+def test_while_redeeming_is_paused_nobody_is_told_that_it_would_work():
+    card = factories.card()
+    program = card.batch.product.program
+    ticket = asked(card, factories.account(program), "Something went wrong")
+    program.is_paused = True
+    program.save()
+    ticket.refresh_from_db()
+    assert known(ticket).sentence.startswith(f"Redeeming is paused at {program}")
+
+
 # --- With less
 
 
@@ -221,6 +232,16 @@ def test_a_mail_that_quotes_the_message_is_recognised_without_anybody_writing_it
     assert ticket.known_error.answer == Answer.NOT_VALID
 
 
+def test_a_choice_by_hand_outlives_other_changes():
+    ticket = asked(message="This code is not valid")
+    agent = factories.user(Role.AGENT)
+    chosen = KnownError.objects.get(wording="Invalid code")
+    change(ticket=ticket, by=agent, known_error=chosen)
+    change(ticket=ticket, by=agent, error_message="This code is not valid", subject="Help")
+    ticket.refresh_from_db()
+    assert ticket.known_error == chosen
+
+
 # --- For whom
 
 
@@ -263,6 +284,26 @@ def test_the_panel_asks_the_database_as_often_for_many_causes_as_for_one(django_
 
 
 # --- Its page
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.SENIOR_AGENT, Role.MANAGER, Role.AUDITOR, Role.SOCIAL_MEDIA])
+def test_every_role_that_reads_tickets_reads_the_panel_and_takes_replies_where_it_answers(role):
+    card = american_card()
+    ticket = asked(card, factories.account(card.batch.product.program), channel=TicketChannel.SOCIAL)
+    client, _ = at_the_desk(role)
+    text = shown(client.get(f"/tickets/{ticket.reference}/"))
+    assert COUNTRY in text
+    assert ("Use this reply" in text) == (role != Role.AUDITOR)
+    assert ("(card US, account GB)" in text) == (role not in {Role.AUDITOR, Role.SOCIAL_MEDIA})
+    assert ("Edit this known error" in text) == (role == Role.MANAGER)
+
+
+def test_writing_the_message_down_recognises_it():
+    ticket = asked(message="")
+    assert ticket.known_error is None
+    change(ticket=ticket, by=factories.user(Role.AGENT), error_message="This code is not vaild")
+    ticket.refresh_from_db()
+    assert ticket.known_error.answer == Answer.NOT_VALID
 
 
 def test_a_reply_is_kept_as_a_draft_below_what_is_written_there():
