@@ -24,10 +24,14 @@ _WORDS = {
     "requester_name": "requester’s name",
     "requester_email": "requester’s e-mail address",
     "code": "card",
-    "duplicate_of": "duplicate of",
-    "merged_into": "merged into",
-    "merged": "merged tickets",
-    "is_problem": "problem",
+}
+# What making and undoing a link is called, on the ticket that the event stands on.
+_LINKS = {
+    "merged_into": ("merged it into {}", "took it out of {} again"),
+    "merged": ("merged {} into it", "took {} out of it again"),
+    "duplicate_of": ("marked it as a duplicate of {}", "no longer has it as a duplicate of {}"),
+    "problem": ("attached it to the problem {}", "detached it from the problem {}"),
+    "is_problem": ("marked it as a problem", "no longer has it as a problem"),
 }
 _FIRST = ("status", "priority", "assignee", "tags")
 _CHOICES: dict[str, Any] = {"status": TicketStatus, "priority": Priority, "surface": Surface, "steps_tried": StepTried}
@@ -38,7 +42,6 @@ _ROWS: dict[str, Any] = {
     "retailer": Retailer,
     "known_error": KnownError,
     "problem": Ticket,
-    "incident": Ticket,
     "duplicate_of": Ticket,
     "merged_into": Ticket,
     "merged": Ticket,
@@ -54,7 +57,7 @@ def sentences(events: Iterable[TicketEvent], *, shown_to: User) -> dict[int, str
     names = _names(events, shown_to)
     told = {}
     for event in events:
-        changes = [_change(field, event.changes[field], names) for field in sorted(event.changes, key=_place)]
+        changes = {field: _change(field, event.changes[field], names) for field in sorted(event.changes, key=_place)}
         told[event.pk] = _sentence(TicketEventKind(event.kind), changes)
     return {key: sentence for key, sentence in told.items() if sentence}
 
@@ -64,13 +67,18 @@ def _place(field: str) -> tuple[int, str]:
     return _FIRST.index(field) if field in _FIRST else len(_FIRST), field
 
 
-def _sentence(kind: TicketEventKind, changes: list[str]) -> str:
-    what = ", ".join(changes)
-    if kind is TicketEventKind.CHANGED:
-        return f"changed {what}" if what else ""
-    if kind is TicketEventKind.REPLIED:
-        return f"answered, which changed {what}" if what else ""
-    return f"{kind.label}: {what}" if what else kind.label
+def _sentence(kind: TicketEventKind, changes: dict[str, str]) -> str:
+    """From the parts that tell of each field."""
+    target = next((changes.pop(name) for name in _LINKS if name in changes), "")
+    what = ", ".join(changes.values())
+    match kind:
+        case TicketEventKind.CHANGED:
+            return f"changed {what}" if what else ""
+        case TicketEventKind.REPLIED:
+            return f"answered, which changed {what}" if what else ""
+        case TicketEventKind.MERGED | TicketEventKind.UNMERGED | TicketEventKind.LINKED | TicketEventKind.UNLINKED:
+            return ", ".join(part for part in (target, what) if part) or kind.label
+    return f"{kind.label}, which changed {what}" if what else kind.label
 
 
 def _change(field: str, values: list[Any], names: dict[tuple[type, int], str]) -> str:
@@ -78,8 +86,9 @@ def _change(field: str, values: list[Any], names: dict[tuple[type, int], str]) -
     if len(values) != 2:
         return f"the {word}"
     before, after = (_value(field, value, names) for value in values)
-    if field in ("merged", "incident"):
-        return f"{word} {after or before}"
+    if field in _LINKS:
+        made, undone = _LINKS[field]
+        return made.format(after) if values[1] else undone.format(before)
     if not after:
         return f"{word} from {before} to none"
     return f"{word} from {before} to {after}" if before else f"{word} to {after}"
@@ -95,7 +104,7 @@ def _value(field: str, value: Any, names: dict[tuple[type, int], str]) -> str:
     if field in _CHOICES and value in _CHOICES[field].values:
         return str(_CHOICES[field](value).label)
     if field in _ROWS:
-        return names.get((_ROWS[field], value), "another")
+        return names.get((_ROWS[field], value), "one that is not shown")
     return str(value)
 
 

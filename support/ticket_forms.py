@@ -30,7 +30,8 @@ TOLD = (TicketChannel.PHONE, TicketChannel.CHAT, TicketChannel.SOCIAL, TicketCha
 
 
 def _line(**attrs: str) -> forms.Widget:
-    return UnfoldAdminTextInputWidget({"autocomplete": "off", **attrs})
+    widget: forms.Widget = UnfoldAdminTextInputWidget({"autocomplete": "off", **attrs})
+    return widget
 
 
 class WriteForm(forms.Form):
@@ -179,15 +180,22 @@ class FieldsForm(AboutForm):
 
     def asking_again(self, names: list[str], ticket: Ticket) -> "FieldsForm":
         """The same, made anew of the ticket as it is now; the fields that somebody else changed say so."""
-        data = self.data.copy()
-        again = FieldsForm(ticket=ticket, user=self.user)
-        data["before"] = json.dumps(again.initial["before"])
-        again = FieldsForm(data, ticket=ticket, user=self.user)
+        before = json.dumps(FieldsForm(ticket=ticket, user=self.user).initial["before"])
+        again = FieldsForm(_posted(self.data, before=before), ticket=ticket, user=self.user)
         for name in names:
             again.add_error(
                 name, f"Somebody changed this meanwhile: it is now {_now(ticket, name)}. Save again to set yours."
             )
         return again
+
+
+@sensitive_variables()
+def _posted(data: Any, **values: str) -> Any:
+    """What was posted, with some of it replaced: a field may have been posted with several values."""
+    copy = data.copy()
+    for name, value in values.items():
+        copy[name] = value
+    return copy
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -241,6 +249,5 @@ class NewTicketForm(AboutForm):
         if len(cards) != 1:
             raise forms.ValidationError("No one card is found by this. Look it up in the box, or leave it empty.")
         # The page that shows the form again shows the serial number.
-        self.data = self.data.copy()
-        self.data["code"] = str(cards[0].pk)
+        self.data = _posted(self.data, code=str(cards[0].pk))
         return cards[0]

@@ -64,7 +64,7 @@ def merge(*, ticket: Ticket, into: Ticket, by: User, now: datetime | None = None
             raise TicketError(refusal)
         before = ticket.status
         ticket.status, ticket.merged_into = TicketStatus.CLOSED, into
-        changes = {"merged_into": [None, into.pk], "status": [before, TicketStatus.CLOSED]}
+        changes: dict[str, list[Any]] = {"merged_into": [None, into.pk], "status": [before, TicketStatus.CLOSED]}
         write(ticket, by=by, kind=TicketEventKind.MERGED, changes=changes, now=now)
         write(into, by=by, kind=TicketEventKind.MERGED, changes={"merged": [None, ticket.pk]}, now=now)
         audit.record(AuditAction.TICKET_MERGED, by=by, target=f"ticket:{ticket.pk}", into=into.pk)
@@ -98,7 +98,7 @@ def unmerge(*, ticket: Ticket, by: User, now: datetime | None = None) -> None:
         merged = told.order_by("-pk").first()
         before = merged.changes["status"][0] if merged else TicketStatus.OPEN
         ticket.merged_into, ticket.status = None, before
-        changes = {"merged_into": [into.pk, None], "status": [TicketStatus.CLOSED, before]}
+        changes: dict[str, list[Any]] = {"merged_into": [into.pk, None], "status": [TicketStatus.CLOSED, before]}
         write(ticket, by=by, kind=TicketEventKind.UNMERGED, changes=changes, now=now)
         write(into, by=by, kind=TicketEventKind.UNMERGED, changes={"merged": [ticket.pk, None]}, now=now)
         audit.record(AuditAction.TICKET_UNMERGED, by=by, target=f"ticket:{ticket.pk}", into=into.pk)

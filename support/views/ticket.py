@@ -92,7 +92,7 @@ def show(
 def trail(request: HttpRequest) -> str:
     """The queue's view that the ticket was opened from, as the end of an address: it goes along from page to page."""
     try:
-        query = Query.read({name: text for name, text in request.GET.items() if name != "before"})
+        query = Query.read(request.GET.dict())
     except UnknownFilterError:
         return ""
     return f"?{query.address}" if query != Query() or "view" in request.GET else ""

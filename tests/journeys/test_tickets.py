@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from support.actions.links import merge
 from support.actions.messages import add_customer_message, write_staff_message
-from support.models import MessageKind
+from support.models import Macro, MessageKind
 from tests import factories
 from tests.journeys.looks import problems
 from tests.journeys.states import World
@@ -26,7 +27,7 @@ def busy_ticket(world):
     ticket = factories.ticket(
         world.program,
         account=world.account,
-        code=world.cards["works"].row if "works" in world.cards else next(iter(world.cards.values())).row,
+        code=world.cards["works"].row,
         subject="I scratched the card that I was given and it says “This code is not valid”, on every device I own",
         error_message="This code is not valid",
         surface="mobile",
@@ -49,11 +50,33 @@ def busy_ticket(world):
 def test_a_ticket_can_be_read(open_page):
     world = World()
     ticket = busy_ticket(world)
+    Macro.objects.create(name="Works now", body="Dear {requester},\n\nit works now.", status="solved", add_tags=["vip"])
+    merged, other = factories.ticket(), factories.ticket()
+    merge(ticket=merged, into=ticket, by=world.agent)
     visit = open_page(world.agent)
     visit.page.goto(f"/tickets/{ticket.reference}/")
     visit.sees("It still does not work.")
     visit.page.evaluate("document.fonts.ready")
-    assert problems(visit, "ticket", pictures()) == []
+    found = problems(visit, "ticket", pictures())
+    visit.page.locator("#fields summary").click()
+    visit.page.get_by_text("Link it").click()
+    visit.page.get_by_label("Macro").first.select_option(label="Works now")
+    visit.sees("Put it into the box")
+    found += problems(visit, "ticket, all open", pictures())
+    for address, name in [
+        (f"/tickets/{merged.reference}/", "ticket, merged"),
+        ("/tickets/new/", "new ticket"),
+    ]:
+        visit.page.goto(address)
+        visit.page.evaluate("document.fonts.ready")
+        found += problems(visit, name, pictures())
+    visit.page.goto(f"/tickets/{other.reference}/")
+    visit.page.get_by_text("Link it").click()
+    visit.page.get_by_label("Reference of the other ticket").fill(ticket.reference)
+    visit.page.get_by_role("button", name="Merge it into that one").click()
+    visit.sees("becomes part of")
+    found += problems(visit, "merge", pictures())
+    assert found == []
 
 
 def test_two_agents_see_each_other_and_their_texts_stay_apart(open_page):
@@ -90,3 +113,50 @@ def test_two_agents_see_each_other_and_their_texts_stay_apart(open_page):
     first.sees("Undo sending")
     page.get_by_role("tab", name="Internal note").click()
     assert page.get_by_label("Only we read this").input_value() == "She sounds cross."
+
+
+def test_everything_is_done_by_keys(open_page):
+    world = World()
+    ticket = busy_ticket(world)
+    Macro.objects.create(name="Works now", body="Dear {requester}, it works now.", status="solved")
+    visit = open_page(world.manager)
+    page = visit.page
+    page.goto(f"/tickets/{ticket.reference}/")
+    visit.sees("It still does not work.")
+    focused = "document.activeElement"
+    page.keyboard.press("j")
+    assert page.evaluate(f"{focused}.innerText").startswith("person")
+    page.keyboard.press("j")
+    assert "Internal note" in page.evaluate(f"{focused}.innerText")
+    page.keyboard.press("k")
+    assert "I scratched it" in page.evaluate(f"{focused}.innerText")
+    page.keyboard.press("n")
+    assert page.evaluate(f"{focused}.id") == "note-body"
+    page.keyboard.type("rename")
+    assert page.evaluate(f"{focused}.value") == "rename"
+    page.evaluate(f"{focused}.blur()")
+    page.keyboard.press("r")
+    assert page.evaluate(f"{focused}.id") == "reply-body"
+    page.evaluate(f"{focused}.blur()")
+    page.keyboard.press("m")
+    page.keyboard.press("ArrowDown")
+    visit.sees("Put it into the box")
+    page.get_by_role("button", name="Put it into the box").press("Enter")
+    assert page.locator("#reply-body").input_value() == "Dear Wilhelmina Featherstonehaugh-Cholmondeley, it works now."
+    assert page.locator("#reply-status").input_value() == "solved"
+    page.evaluate(f"{focused}.blur()")
+    page.keyboard.press("s")
+    assert page.evaluate(f"{focused}.name") == "status"
+    page.evaluate(f"{focused}.blur()")
+    page.keyboard.press("e")
+    assert page.evaluate(f"{focused}.name") == "subject"
+    page.evaluate(f"{focused}.blur()")
+    page.keyboard.press("a")
+    visit.sees("It is yours.")
+    # What was written before is there again.
+    assert page.locator("#reply-body").input_value().startswith("Dear Wilhelmina")
+    page.get_by_role("button", name="Send and solve").click()
+    visit.sees("Undo sending")
+    page.get_by_role("button", name="Undo sending").click()
+    visit.sees("The answer was not sent.")
+    assert page.locator("#reply-body").input_value().startswith("Dear Wilhelmina")

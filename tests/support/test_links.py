@@ -42,7 +42,7 @@ def test_merging_asks_first_and_says_what_will_happen():
     assert page.context["ticket"] == into
     words = shown(page)
     assert f"from {ticket.reference}" in words
-    assert f"merged it into another ticket: merged tickets {ticket.reference}" in words
+    assert f"merged {ticket.reference} into it" in words
     assert fresh(ticket).status == TicketStatus.CLOSED
     page = client.get(page_of(ticket))
     assert "This ticket was merged into another one." in shown(page)
@@ -131,7 +131,7 @@ def test_a_duplicate_is_shown_on_both_and_can_be_taken_away():
     assert "name the ticket that it is one of" in shown(do(client, third, "duplicate", ticket))
     assert "Others are duplicates of this one" in shown(do(client, of, "duplicate", third))
     assert "not linked to itself" in shown(do(client, third, "duplicate", third))
-    assert f"linked it to another ticket: duplicate of to {of.reference}" in shown(client.get(page_of(ticket)))
+    assert f"marked it as a duplicate of {of.reference}" in shown(client.get(page_of(ticket)))
     do(client, ticket, "no-duplicate")
     assert fresh(ticket).duplicate_of is None
 

@@ -88,14 +88,24 @@ for (const box of boxes) {
     clearTimeout(waiting);
     waiting = setTimeout(() => keep(box), SOON);
   });
-  box.addEventListener("submit", () => {
-    // What is being sent is no draft any more.
-    isLeaving = true;
-    clearTimeout(waiting);
-    box.elements.csrfmiddlewaretoken.value = token(box);
-    for (const other of boxes) if (other !== box) keep(other, true);
-  });
+  box.addEventListener("submit", () => clearTimeout(waiting));
 }
+
+// A form leads to a page that shows the drafts: what is not kept yet is kept before. What is being sent itself is no
+// draft any more.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!composer || event.defaultPrevented) return;
+  if (boxes.includes(form)) form.elements.csrfmiddlewaretoken.value = token(form);
+  const others = boxes.filter((box) => box !== form && box.elements.body.value !== lastKept.get(box));
+  if (others.length && !isLeaving) {
+    event.preventDefault();
+    isLeaving = true;
+    await Promise.all(others.map((box) => keep(box, true)));
+    form.requestSubmit(event.submitter);
+  }
+  isLeaving = true;
+});
 addEventListener("pagehide", () => {
   if (!isLeaving) for (const box of boxes) keep(box, true);
 });
@@ -196,3 +206,36 @@ for (const form of document.querySelectorAll("[data-undo-until]")) {
   const ticking = setInterval(tick, 500);
   tick();
 }
+
+// --- Keys of this page, beside those of every page
+function step(by) {
+  const messages = [...document.querySelectorAll("#thread .message")];
+  const at = messages.indexOf(document.activeElement?.closest(".message"));
+  const next = at < 0 ? messages.length - (by < 0 ? 1 : messages.length) : at + by;
+  messages[Math.max(0, Math.min(messages.length - 1, next))]?.focus();
+}
+
+addEventListener("DOMContentLoaded", () => {
+  const keys = window.deskKeys;
+  if (!keys) return;
+  const inBox = (name) => boxes.find((box) => !box.hidden)?.elements[name];
+  const focus = (field) => {
+    if (!field) return false;
+    field.focus();
+    field.scrollIntoView({ block: "center" });
+  };
+  if (boxes.length) {
+    keys.add("r", "Public reply", () => open("reply", true));
+    keys.add("n", "Internal note", () => open("note", true));
+    keys.add("m", "Macros", () => focus(inBox("choice")));
+    keys.add("s", "What the ticket is afterwards", () => focus(inBox("status")));
+    keys.add("e", "Change the ticket", () => {
+      const fields = document.querySelector("#fields");
+      fields.open = true;
+      focus(fields.querySelector("input:not([type=hidden])"));
+    });
+    keys.add("a", "Assign it to me", () => document.querySelector("#take")?.requestSubmit() ?? false);
+  }
+  keys.add("j", "Next message", () => step(1));
+  keys.add("k", "Message before", () => step(-1));
+});
