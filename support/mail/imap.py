@@ -37,6 +37,8 @@ def poll(*, now: datetime | None = None) -> int:
         with _mailbox() as mailbox:
             for uid in _unread(mailbox):
                 taken += _take(mailbox, uid, now)
+                if taken == _AT_ONCE:
+                    break
     except (OSError, imaplib.IMAP4.error) as error:
         raise MailboxError(f"The mailbox cannot be read ({type(error).__name__}).") from None
     return taken
@@ -88,7 +90,7 @@ def _mailbox() -> Iterator[imaplib.IMAP4]:
 def _unread(mailbox: imaplib.IMAP4) -> list[str]:
     _, found = mailbox.uid("SEARCH", "UNSEEN", "UNDELETED")
     numbers = b" ".join(part for part in found if part).split()
-    return [number.decode() for number in sorted(numbers, key=int)][:_AT_ONCE]
+    return [number.decode() for number in sorted(numbers, key=int)]
 
 
 def _fetch(mailbox: imaplib.IMAP4, uid: str) -> bytes | None:
