@@ -14,8 +14,10 @@ def is_made(words: Sequence[Word], pattern: CodePattern, joined: str, holds: boo
     gaps = [word.gap for word in words[1:]]
     printed = is_printed(groups, pattern)
     if all(map(is_plain, groups)):
-        dashed = all(gap is Gap.DASH for gap in gaps)
-        return dashed and (printed or len(groups) == 1) and (body.isdigit() or (holds and has_digit(body)))
+        is_dashed = all(gap is Gap.DASH for gap in gaps)
+        if body.isdigit():
+            return is_dashed and (printed or len(groups) == 1)
+        return holds and ((printed and is_dashed) or ((printed or len(groups) == 1) and joined.isupper()))
     if Gap.APART in gaps[len(words) - len(groups) :] and not printed:
         return False
     if holds and pattern.check_symbol:
@@ -46,7 +48,7 @@ def has_spaced_word(words: Sequence[Word]) -> bool:
     """Whether a word of a language stands among them, between spaces."""
     for place, word in enumerate(words):
         follows = words[place + 1].gap if place + 1 < len(words) else Gap.SPACE
-        if len(word.text) > 2 and word.gap is not Gap.DASH and follows is not Gap.DASH and reads_as_word(word.text):
+        if word.gap is not Gap.DASH and follows is not Gap.DASH and reads_as_word(word.text):
             return True
     return False
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from string import ascii_lowercase
 
@@ -44,11 +44,19 @@ class _Candidate:
     # To be masked even where no card has it.
     is_sure: bool = False
     has_prefix: bool = False
-    # How evenly it is grouped, against its neighbours that overlap it.
-    evenness: int = 0
-    # How many of a language's words seem to be in it.
-    words: int = 0
+    # Whole words, and how many symbols of them are the prefix; no words, where it ends within one.
+    words: Sequence[Word] = field(default=(), repr=False)
+    head: int = 0
     near: list[str] = field(default_factory=list, repr=False)
+
+    def likelihood(self) -> tuple[int, int]:
+        """Against others that overlap it: how few words of a language it has, and how evenly it is grouped."""
+        if not self.words:
+            return 0, 0
+        spoken = [len(word.text) > 2 and reads_as_word(word.text) for word in self.words]
+        groups = groups_behind(self.words, self.head)
+        # A word before a code belongs to it less than one in it: “code 7k2m …”.
+        return -2 * sum(spoken) - spoken[0], 2 * is_printed(groups, self.pattern) + is_even(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,7 @@ class CodeSpans:
         self._by_length: dict[int, list[CodePattern]] = defaultdict(list)
         self._bare: dict[int, list[CodePattern]] = defaultdict(list)
         self._serials: dict[bytes, int | None] = {}
+        self._made: dict[tuple[CodePattern, str], list[bytes]] = {}
         self._near_left = _MOST_NEAR
 
     @sensitive_variables()
@@ -168,17 +177,15 @@ class CodeSpans:
             )
         elif code and pattern.check_symbol:
             candidate.is_sure = stands_alone(seen.words, first, last, pattern, text)
-        if not code and not candidate.is_sure:
-            # A telephone number has a plus before it.
-            if text[max(candidate.start - 1, 0) : candidate.start] == "+" or self._near_left <= 0:
-                return None
+        # Without a check symbol, one with a slip is well-formed too. A telephone number has a plus before it.
+        may_be_near = not candidate.is_sure and not (code and pattern.check_symbol) and self._near_left > 0
+        may_be_near = may_be_near and text[max(words[0].start - 1, 0) : words[0].start] != "+"
+        if may_be_near and (has_prefix or seen.may_be_mistyped(pattern, first, last)):
             candidate.near = [slip.code for slip in slips(pattern, joined)]
             self._near_left -= max(len(candidate.near), _LEAST_NEAR)
-            if not candidate.near:
-                return None
-        candidate.evenness = 2 * is_printed(groups_behind(words, head), pattern) + is_even(words)
-        # A word before a code belongs to it less than one behind: “code 7k2m …”.
-        candidate.words = 2 * (seen.wordy[last + 1] - seen.wordy[first]) + seen.wordy[first + 1] - seen.wordy[first]
+        if not (code or candidate.is_sure or candidate.near):
+            return None
+        candidate.words, candidate.head = words, head
         return candidate
 
     # --- Whose it is
@@ -203,8 +210,7 @@ class CodeSpans:
                 candidate.has_prefix,
                 bool(candidate.code) and candidate.is_sure,
                 candidate.is_sure,
-                -candidate.words,
-                candidate.evenness,
+                *candidate.likelihood(),
                 candidate.end - candidate.start,
             )
             yield CodeSpan(candidate.start, candidate.end, serials, mask), worth
@@ -212,21 +218,27 @@ class CodeSpans:
     def _digests(self, pattern: CodePattern, code: str) -> list[bytes]:
         if not code:
             return []
-        return [digest for each in self._formats()[pattern] for _, digest in each.every(code)]
+        if (pattern, code) not in self._made:
+            made = [digest for each in self._formats()[pattern] for _, digest in each.every(code)]
+            self._made[pattern, code] = made
+        return self._made[pattern, code]
 
     def _serials_of(self, digests: Iterable[bytes]) -> tuple[int, ...]:
         return tuple(sorted({serial for digest in digests if (serial := self._serials[digest]) is not None}))
 
 
 def _without_overlaps(found: Iterable[tuple[CodeSpan, tuple[int, ...]]]) -> list[CodeSpan]:
-    """The better of two that overlap; of equals, the earlier."""
+    """The better of two that overlap; of equals, the earlier. The same code in two programs names both cards."""
     ranked = sorted(found, key=lambda each: (*(-value for value in each[1]), each[0].start))
+    serials: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for span, _ in ranked:
+        serials[span.start, span.end].update(span.serials)
     taken = bytearray(max((span.end for span, _ in ranked), default=0))
     spans = []
     for span, _ in ranked:
         if not any(taken[span.start : span.end]):
             taken[span.start : span.end] = b"\1" * (span.end - span.start)
-            spans.append(span)
+            spans.append(replace(span, serials=tuple(sorted(serials[span.start, span.end]))))
     return sorted(spans, key=lambda span: span.start)
 
 
@@ -279,7 +291,9 @@ def _part(
     rest = run[last].text[end:]
     if not pattern.holds(code) or (at == 0 and not rest):
         return
+    is_parted = has_prefix or all(word.gap is Gap.DASH for word in run[place + 1 : last + 1])
     is_code = pattern.check_symbol and has_digit(body) and not all(map(is_plain, groups))
+    is_code = is_code and (is_parted or not any(map(is_plain, groups)))
     is_sure = is_code and (not rest or rest.isalpha()) and run[place].text[:at].isalpha() | (at == 0)
     yield _Candidate(*_inside(run[place], at, run[last], end), pattern, code, is_sure, has_prefix)
 
