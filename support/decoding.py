@@ -100,10 +100,9 @@ def _picture(kind: str, pixels: int) -> Iterator["Image"]:
         # Lets the decoder of JPEG skip what would be thrown away.
         image.draft("RGB", size)
         image.load()
-        turned = ImageOps.exif_transpose(image)
-        if turned.width * turned.height > size[0] * size[1]:
-            turned = turned.resize(_at_most(turned.size, _MOST_KEPT), reducing_gap=2.0)
-        yield _on_white(turned)
+        # Before it is turned, which takes its size once more.
+        smaller = image.resize(size, reducing_gap=2.0) if image.size != size else image
+        yield _on_white(ImageOps.exif_transpose(smaller))
 
 
 def _on_white(image: "Image") -> "Image":

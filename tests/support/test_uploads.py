@@ -22,9 +22,8 @@ CASES = [pytest.param(hostile, id=hostile.name) for hostile in HOSTILE]
 
 
 @pytest.fixture(autouse=True)
-def _quickly(settings, tmp_path):
+def _own_files(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "files"
-    settings.UPLOAD_SECONDS = 3
 
 
 def upload(name, contents):
@@ -46,11 +45,14 @@ def test_there_are_enough_of_them():
 
 
 @pytest.mark.parametrize("hostile", CASES)
-def test_a_hostile_file_is_refused_or_made_into_a_picture_of_ours(hostile):
+def test_a_hostile_file_is_refused_or_made_into_a_picture_of_ours(hostile, settings):
+    # Whatever would never end is stopped soon; the others have time on a busy machine too.
+    if Refusal.TOO_SLOW in hostile.becomes:
+        settings.UPLOAD_SECONDS = 2
     contents = hostile.make()
     began = time.monotonic()
     found, pictures = open_file(contents)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < settings.UPLOAD_SECONDS + 5
     assert found.refusal in hostile.becomes
     assert bool(pictures) is (found.refusal is None)
     for data in (jpeg for pair in pictures for jpeg in pair):
@@ -64,8 +66,7 @@ def test_a_hostile_file_is_refused_or_made_into_a_picture_of_ours(hostile):
 
 
 @pytest.mark.django_db
-def test_all_of_them_in_messages_lose_no_text_and_no_other_file(settings, tmp_path, client):
-    settings.UPLOAD_SECONDS = 20
+def test_all_of_them_in_messages_lose_no_text_and_no_other_file(tmp_path):
     ticket = factories.ticket()
     messages = []
     size = 9
@@ -176,13 +177,18 @@ def test_what_customers_send_becomes_a_jpeg(kind):
         assert max(thumbnail.size) == 320
 
 
-def test_a_photo_is_turned_as_the_camera_was_held():
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(("taken", "shown"), [((400, 300), (300, 400)), ((6000, 3000), (2449, 4898))])
+def test_a_photo_is_turned_as_the_camera_was_held(taken, shown, kind):
+    """Its top, which is dark, was on the right."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    found, [(jpeg, _)] = open_file(saved("JPEG", photo(400, 300), exif=exif))
-    assert (found.pictures[0].width, found.pictures[0].height) == (300, 400)
+    found, [(jpeg, _)] = open_file(saved(kind, Image.linear_gradient("L").resize(taken), exif=exif))
+    assert (found.pictures[0].width, found.pictures[0].height) == shown
     with Image.open(BytesIO(jpeg)) as image:
-        assert image.size == (300, 400)
+        assert image.size == shown
+        left, right = (image.getpixel((across, shown[1] // 2))[0] for across in (2, shown[0] - 2))
+        assert (left > 240, right < 15) == (True, True)
 
 
 def test_a_large_photo_is_made_smaller_and_a_long_receipt_stays_legible():
