@@ -77,3 +77,7 @@ class AutocompleteWidget(AutocompleteSelect):
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
         """Django looks the chosen keys up again to show a refused form, and breaks on what is no key."""
         return super().optgroups(name, [key for key in value if _KEY.fullmatch(str(key))], attr)
+
+    @property
+    def media(self) -> forms.Media:
+        return super().media + forms.Media(js=["redemption/autocomplete.js"])
