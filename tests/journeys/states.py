@@ -81,6 +81,14 @@ class World:
         self.refused = Attempt.objects.filter(account=self.account).order_by("-pk")[0]
         self.other = other
         factories.account(factories.pin_program(), email=self.account.email)
+        for subject in ("It says that the code is not valid", "The receipt of the Kaufhaus am Hauptbahnhof, as you asked"):
+            factories.ticket(
+                self.program,
+                subject=subject,
+                account=self.account,
+                code=self.cards["redeemed"].row,
+                requester_name="Wilhelmina Featherstonehaugh-Cholmondeley",
+            )
         self.neighbour = self._neighbour(self.cards["works"])
         self.drafted = draft(product=self.product, retailer=self.retailer, quantity=5_000_000)
         self.issued = draft(product=self.product, retailer=self.retailer, quantity=30)
@@ -132,6 +140,7 @@ class World:
         yield State("one near miss", types(wrong(self.cards["redeemed"])))
         yield State("several near misses", types(self.neighbour))
         yield State("several records", types(self.account.email))
+        yield State("tickets found", types("receipt kaufhaus"))
         yield State("link for sharing", types("spotify:track:4uLU6hMCjMI75M1A2tKUQC"))
         fails = f"/codes/{self.cards['redeemed'].serial}/?account={self.other.reference}#diagnosis"
         yield State("diagnosis, refused", goes_to(fails))
