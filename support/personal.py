@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from redemption.models import User
 from redemption.roles import Permission
-from support.models import Ticket
+from support.models import Message, MessageKind, Ticket
 
 _MASK = "•••"
 
@@ -25,6 +25,14 @@ def requester_of(ticket: Ticket, *, shown_to: User) -> Requester:
     if shown_to.may(Permission.SEE_PERSONAL_DATA):
         return Requester(ticket.requester_name, ticket.requester_email)
     return Requester(masked_name(ticket.requester_name), masked_email(ticket.requester_email))
+
+
+def author_of(message: Message, *, shown_to: User) -> str:
+    """Who wrote it: staff by name, a customer in full only for those who may see who a customer is."""
+    name = str(message.author) if message.author else message.author_name
+    if message.kind != MessageKind.CUSTOMER or shown_to.may(Permission.SEE_PERSONAL_DATA):
+        return name
+    return masked_name(name)
 
 
 def masked_name(name: str) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from redemption.models import User
 from support.history import sentences
 from support.models import Message, MessageKind, Ticket, TicketEvent, TicketEventKind
+from support.personal import author_of
 
 PER_PAGE = 50
 # Of one page's changes; a ticket that rules or jobs changed a thousand times still opens.
@@ -56,7 +57,7 @@ def thread(ticket: Ticket, *, shown_to: User, before: int | None = None) -> Thre
     if before and shown:
         events = events.filter(at__lt=_after(parts, shown[-1]))
     changed = list(events[:MOST_CHANGES])
-    entries = [*_messages(shown, ticket, parts), *_changes(changed, shown_to)]
+    entries = [*_messages(shown, ticket, parts, shown_to), *_changes(changed, shown_to)]
     return Thread(
         sorted(entries, key=_order),
         older=shown[0].pk if has_older else None,
@@ -82,13 +83,13 @@ def _after(parts: dict[int, str], last: Message) -> datetime:
     return following.at if following else last.at
 
 
-def _messages(shown: list[Message], ticket: Ticket, parts: dict[int, str]) -> list[Entry]:
+def _messages(shown: list[Message], ticket: Ticket, parts: dict[int, str], shown_to: User) -> list[Entry]:
     return [
         Entry(
             message.at,
             message,
             ICONS[MessageKind(message.kind)],
-            by=str(message.author) if message.author else message.author_name,
+            by=author_of(message, shown_to=shown_to),
             merged="" if message.ticket_id == ticket.pk else parts[message.ticket_id],
         )
         for message in shown

@@ -4,7 +4,10 @@ import pytest
 from django.template import Context, Template
 
 from redemption.roles import PERMISSIONS, Permission, Role
-from support.personal import masked_email, masked_name, requester_of
+from support.actions.messages import add_customer_message, write_staff_message
+from support.models import MessageKind
+from support.personal import author_of, masked_email, masked_name, requester_of
+from support.thread import thread
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +66,20 @@ def test_who_did_not_say_his_name_goes_by_his_address_or_is_unknown():
     nameless = factories.ticket(requester_name="", requester_email="ada@example.com")
     assert str(requester_of(nameless, shown_to=agent)) == "ada@example.com"
     assert str(requester_of(factories.ticket(requester_name="", requester_email=""), shown_to=agent)) == "Unknown"
+
+
+@pytest.mark.parametrize("role", [role for role in Role if Permission.VIEW_TICKETS in PERMISSIONS[role]])
+def test_who_wrote_is_masked_alike_and_staff_never(role):
+    reader, colleague = factories.user(role), factories.user(Role.AGENT, name="Asha Agent")
+    whole = Permission.SEE_PERSONAL_DATA in PERMISSIONS[role]
+    ticket = factories.ticket(requester_name="Ada Lovelace")
+    first = ticket.messages.get()
+    signed_in = add_customer_message(ticket=ticket, body="Any news?", author=factories.user(name="Ada King"))
+    answer = write_staff_message(ticket=ticket, kind=MessageKind.REPLY, body="Soon.", by=colleague)
+    names = [author_of(message, shown_to=reader) for message in (first, signed_in, answer)]
+    assert names == [*(["Ada Lovelace", "Ada King"] if whole else ["A••• L•••", "A••• K•••"]), "Asha Agent"]
+    assert [entry.by for entry in thread(ticket, shown_to=reader).entries if entry.message] == names
+    assert (
+        Template("{% load personal %}{{ message|author:user }}").render(Context({"message": first, "user": reader}))
+        == names[0]
+    )
