@@ -11,6 +11,7 @@ BATCH = 1
 PROGRAM_CODES = 2
 SERIALS = 3
 WORKLOAD = 4
+SENDING = 5
 
 
 def share(lock: int, row_id: int) -> None:

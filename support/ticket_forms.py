@@ -222,6 +222,7 @@ class NewTicketForm(AboutForm):
         label="What they say", max_length=LONGEST_BODY, widget=UnfoldAdminTextareaWidget({"rows": 8})
     )
     attachments = FilesField()
+    send_key = forms.CharField(max_length=40, widget=forms.HiddenInput)
 
     field_order = (
         "channel", "requester_name", "requester_email", "subject", "body", "error_message", "surface", "program",

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from redemption import locks
 from redemption.models import Account, Code, Program, Retailer, User
 from redemption.roles import Permission
 from support import audit
@@ -59,11 +61,13 @@ def open_ticket(
     priority: Priority = Priority.NORMAL,
     mail_id: str | None = None,
     quoted: str = "",
+    send_key: str | None = None,
     now: datetime | None = None,
 ) -> Ticket:
     """A new ticket with the customer's first message, both without codes: a code in them becomes a link to its card.
 
-    `by`: the agent who writes a call or a chat down; None where the customer wrote it.
+    `by`: the agent who writes a call or a chat down; None where the customer wrote it. The same `send_key` again gives
+    the ticket that was opened first.
     """
     now = now or timezone.now()
     if by and not by.may(Permission.ANSWER_TICKETS):
@@ -78,6 +82,11 @@ def open_ticket(
     if account and program is None:
         program = account.program
     with transaction.atomic():
+        if send_key:
+            # There is no row yet to wait for: of two at once, the second waits here and then finds the first's.
+            locks.take(locks.SENDING, crc32(send_key.encode()) >> 1)
+            if first := Message.objects.filter(send_key=send_key).select_related("ticket").first():
+                return first.ticket
         ticket = Ticket(
             channel=channel,
             subject=told.text[:200] or "(no subject)",
@@ -104,6 +113,7 @@ def open_ticket(
             body=text.text,
             quoted=said.text,
             mail_id=mail_id,
+            send_key=send_key,
             at=now,
         )
         actor = by or User.objects.system()

@@ -1,5 +1,6 @@
 """A new ticket, written down by an agent while somebody tells it."""
 
+import secrets
 from typing import Any
 
 from django.contrib import messages
@@ -50,7 +51,7 @@ def new_ticket(request: StaffRequest) -> HttpResponse:
 
 def _known(request: StaffRequest) -> dict[str, Any]:
     """What the page that led here knows already."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"send_key": secrets.token_urlsafe(20)}
     serial = read_serial(request.GET.get("card", ""))
     card = Code.objects.select_related("batch__product").filter(pk=serial).first() if serial else None
     if card:

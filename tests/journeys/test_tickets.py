@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from support.actions.links import merge
 from support.actions.messages import add_customer_message, write_staff_message
-from support.models import Macro, MessageKind
+from support.models import Draft, Macro, Message, MessageKind
 from tests import factories
 from tests.journeys.looks import problems
 from tests.journeys.states import World
+from tests.journeys.visit import aside
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -160,3 +162,32 @@ def test_everything_is_done_by_keys(open_page):
     page.get_by_role("button", name="Undo sending").click()
     visit.sees("The answer was not sent.")
     assert page.locator("#reply-body").input_value().startswith("Dear Wilhelmina")
+
+
+def test_nothing_written_is_lost_when_the_session_ends(open_page):
+    world = World()
+    ticket = busy_ticket(world)
+    visit = open_page(world.agent)
+    page = visit.page
+    page.goto("/tickets/new/")
+    page.get_by_label("Subject").fill("No credit")
+    page.get_by_label("What they say").fill("It says not valid.")
+    other = visit.context.new_page()
+    other.goto(f"/tickets/{ticket.reference}/")
+    other.get_by_label("The customer reads this").wait_for()
+    aside(lambda: Session.objects.all().delete())
+
+    page.get_by_role("button", name="Open the ticket").click()
+    visit.sees("Not sent: you are signed out")
+    assert page.get_by_label("What they say").input_value() == "It says not valid."
+
+    other.get_by_label("The customer reads this").fill("An hour’s work")
+    other.get_by_text("Saved. You are signed out").wait_for()
+    other.get_by_label("The customer reads this").fill("An hour’s work, and more")
+    other.get_by_role("button", name="Send to the customer").click()
+    other.get_by_label("Email").wait_for()
+    assert not aside(lambda: Message.objects.filter(body__contains="hour").exists())
+    assert "hour" not in visit.keeps()
+    (draft,) = aside(lambda: list(Draft.objects.filter(person=world.agent, kind="reply")))
+    assert draft.body == "An hour’s work, and more"
+    visit.troubles = [trouble for trouble in visit.troubles if not trouble.startswith("401")]
