@@ -44,7 +44,7 @@ def _tampered_packaging(diary: Diary) -> None:
         )  # fmt: skip
         made = replace_card(
             serial=settled.serial, by=world.people[Role.SENIOR_AGENT], approval=approval, now=at,
-            reason="Opened packaging", source=Book.RECEIVABLE,
+            reason="opened packaging", source=Book.RECEIVABLE,
         )  # fmt: skip
         world.cards["successor of a stolen one"] = [Card(made.serial, made.code)]
 
@@ -73,7 +73,7 @@ def _damaged_card(diary: Diary) -> None:
             "The code is scratched off; receipt and a photo of the card's back seen.", at,
         )  # fmt: skip
         made = replace_card(
-            serial=card.serial, by=world.people[Role.SENIOR_AGENT], approval=approval, reason="Unreadable", now=at
+            serial=card.serial, by=world.people[Role.SENIOR_AGENT], approval=approval, reason="unreadable", now=at
         )
         world.cards["successor"] = [Card(made.serial, made.code)]
 
@@ -93,7 +93,7 @@ def _cards_stopped(diary: Diary) -> None:
             world, ApprovalAction.VOID, first, void_payload(first, last),
             "The shop gave up this design and deactivated what was left.", at,
         )  # fmt: skip
-        void_cards(first=first, last=last, by=world.people[Role.MANAGER], approval=approval, reason="Old stock", now=at)
+        void_cards(first=first, last=last, by=world.people[Role.MANAGER], approval=approval, reason="old stock", now=at)
 
     diary.note(world.ago(400, 10), void)
     agent = world.people[Role.AGENT]
@@ -102,14 +102,14 @@ def _cards_stopped(diary: Diary) -> None:
         diary.bought(card, world.ago(12, 10))
     diary.note(
         world.ago(11, 16),
-        partial(_freeze, world, till[2].serial, till[KEPT - 1].serial, "The shop reports a torn carton at its till."),
+        partial(_freeze, world, till[2].serial, till[KEPT - 1].serial, "the shop reports a torn carton at its till"),
     )
     cleared = world.cards["us quarter"]
     first_cleared, last_cleared = cleared[3].serial, cleared[6].serial
-    diary.note(world.ago(52, 9), partial(_freeze, world, first_cleared, last_cleared, "Reported as missing."))
+    diary.note(world.ago(52, 9), partial(_freeze, world, first_cleared, last_cleared, "reported as missing"))
     diary.note(
         world.ago(51, 15),
-        lambda at: thaw_cards(first=first_cleared, last=last_cleared, by=agent, reason="Found in the safe.", now=at),
+        lambda at: thaw_cards(first=first_cleared, last=last_cleared, by=agent, reason="found in the safe", now=at),
     )
 
 
@@ -119,7 +119,7 @@ def _batches_changed(diary: Diary) -> None:
     diary.note(
         world.ago(6, 8),
         lambda at: freeze_batch(
-            world.batches["us stolen"], by=manager, reason="A pallet was stolen on its way to the shops.", now=at
+            world.batches["us stolen"], by=manager, reason="a pallet was stolen on its way to the shops", now=at
         ),
     )
     diary.note(
@@ -127,7 +127,7 @@ def _batches_changed(diary: Diary) -> None:
         lambda at: close_batch(
             world.batches["se withdrawn"],
             by=manager,
-            reason="The shop withdrew this card; buyers were paid back.",
+            reason="the shop withdrew this card; buyers were paid back",
             now=at,
         ),
     )

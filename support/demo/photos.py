@@ -23,7 +23,9 @@ def _bought(
 ) -> Callable[[World], bytes]:
     def draw(world: World) -> bytes:
         at = f"{world.ago(days):%d.%m.%Y} 17:42"
-        return receipt(shop, [(what, price), *more], total=total or price, at=at, number=number, seed=len(shop))
+        return receipt(
+            shop, [(what, price), *more], total=total or price, at=at, number=number, seed=sum(number.encode())
+        )
 
     return draw
 
@@ -71,7 +73,11 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 _RECEIPT, _CARD = AttachmentKind.RECEIPT, AttachmentKind.CARD_PHOTO
 _PHOTOS: dict[str, tuple[Callable[[World], bytes], AttachmentKind]] = {
-    "receipt of the american card": (_bought("MAPLE & MAIN", "Gift card 30 USD", "30.00", 24, "0071-118"), _RECEIPT),
+    "receipt of the american card": (
+        _bought("MAPLE & MAIN, CHICAGO", "Gift card 30 USD", "30.00", 24, "0071-118", ("Wrapping paper", "4.50"),
+                ("Ribbon", "2.25"), ("Postcard", "3.95"), ("Candles", "7.00"), total="47.70"),
+        _RECEIPT,
+    ),
     "photo of the american card": (_card("us credit", 4, False), _CARD),
     "receipt of the stolen card": (_bought("MAPLE & MAIN", "Gift card 30 USD", "30.00", 13, "0071-342"), _RECEIPT),
     "photo of the stolen card": (_card("us credit", 6, False), _CARD),

@@ -128,10 +128,10 @@ CASES = (
         then=(
             note(4, AGENT, "Frozen with a torn carton that the shop reported. She has a receipt of the day before "
                  "the report.", TicketStatus.OPEN),
-            reply(3, AGENT, "your card was reported together with others that were damaged in the shop. Which day and "
-                  "hour does your receipt say? It cannot be read in the photo."),
-            customer(70, "Wednesday, 17:42. Friday comes nearer…"),
-            note(1, SENIOR, "Then she bought it honestly. Thaw it when the shop has said yes."),
+            reply(3, AGENT, "your card was reported together with others that were damaged in the shop. Which of its "
+                  "shops was it? The receipt does not say."),
+            customer(70, "The kiosk on platform 4. Friday comes nearer…"),
+            note(1, SENIOR, "Platform 4 sold one that evening: bought honestly. Thaw it when the shop says yes."),
         ),
     ),
     Case(

@@ -8,7 +8,7 @@ _C, _S = TicketChannel, Surface
 CASES = (
     Case(
         "outage", "Redeeming is out of order", "Every try is answered “unavailable” since a quarter to two. The music "
-        "program was paused by mistake.", when=(17, 14), name="Mara Manager", channel=_C.PHONE, by=MANAGER,
+        "program was paused by mistake.", when=(17, 14), name="Operations", channel=_C.PHONE, by=MANAGER,
         program="Spotify Premium", priority=Priority.URGENT, assignee=MANAGER, is_problem=True, tags=("outage",),
         then=(note(1, MANAGER, "Resumed. Nobody lost a code or a try.", TicketStatus.SOLVED),),
     ),
@@ -21,7 +21,7 @@ CASES = (
     ),
     Case(
         "app", "Old Android app: redeeming ends in an error", "Since this morning, on version 8 only: “Oops, something "
-        "went wrong” after the code. The web page works.", when=(0.4, None), name="Sven Senior", channel=_C.PHONE,
+        "went wrong” after the code. The web page works.", when=(0.4, None), name="The app’s team", channel=_C.PHONE,
         by=SENIOR, program="Spotify Premium", priority=Priority.HIGH, assignee=SENIOR, is_problem=True,
         tags=("outage", "app"),
         then=(note(0.5, SENIOR, "The app’s team has it. Join whatever comes in; they are all answered when this is "
