@@ -55,8 +55,7 @@ class Link:
 def tickets(request: StaffRequest) -> HttpResponse:
     query, number = _query(request.GET), _page_number(request.GET.get("page", "1"))
     now, user = timezone.now(), request.user
-    start = queue.PAGE * (number - 1)
-    found = list(query.sorted(user, now).with_people()[start : start + queue.PAGE + 1])
+    found = queue.page_of(query, number, user=user, now=now)
     rows = [Row(ticket, requester_of(ticket, shown_to=user), queue.due(ticket, now)) for ticket in found[: queue.PAGE]]
     answers = user.may(Permission.ANSWER_TICKETS)
     audit.record(
@@ -65,7 +64,6 @@ def tickets(request: StaffRequest) -> HttpResponse:
     context = {
         "query": query,
         "rows": rows,
-        "first": start + 1,
         "page_number": number,
         "has_next": len(found) > queue.PAGE and number < queue.LAST_PAGE,
         "is_cut_off": len(found) > queue.PAGE and number == queue.LAST_PAGE,
