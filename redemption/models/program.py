@@ -166,19 +166,22 @@ class CodeFormat(models.Model):
         return self.has_check_symbol
 
     def clean(self) -> None:
+        # Each at a field: the admin's rows of formats show no others.
         if self.prefix.upper() in REFERENCE_PREFIXES:
             raise ValidationError({"prefix": f"{self.prefix} begins our own references: choose another prefix."})
         try:
             pattern = self.pattern
         except (ValueError, AttributeError, TypeError) as error:
-            raise ValidationError(f"Not a usable code format: {error}") from None
+            raise ValidationError({"alphabet": f"Not a usable code format: {error}"}) from None
         # Serial numbers and references are public and codes are not: no text may be read as either.
         if _may_be_read(pattern, _SERIAL):
-            raise ValidationError("Ten digits are a serial number here: choose another length or a prefix.")
+            raise ValidationError({"length": "Ten digits are a serial number here: choose another length or a prefix."})
         for reference, example in _REFERENCES.items():
             if _may_be_read(pattern, example):
                 raise ValidationError(
-                    f"A reference {reference} could be read as such a code: choose another length or prefix."
+                    {
+                        "length": f"A reference {reference} could be read as such a code: choose another length or prefix."
+                    }
                 )
 
 
