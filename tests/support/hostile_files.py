@@ -106,7 +106,8 @@ def huge_image_pdf() -> bytes:
     row = zlib.compress(bytes(1 << 20), 9)
     image = stream(
         row,
-        "/Type/XObject/Subtype/Image/Width 60000/Height 60000/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/FlateDecode",
+        "/Type/XObject/Subtype/Image/Width 60000/Height 60000/ColorSpace/DeviceRGB/BitsPerComponent 8"
+        "/Filter/FlateDecode",
     )
     return drawn(b"q 300 0 0 400 0 0 cm /I Do Q", image, more="/Resources<</XObject<</I 5 0 R>>>>")
 
