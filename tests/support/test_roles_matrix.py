@@ -43,7 +43,8 @@ from tests.support.test_attachments import attached, bought
 
 pytestmark = pytest.mark.django_db
 
-# 200 shown, 302 and 303 done or sent on, 401 kept for whoever signs in, 404 does not exist for this role.
+# 200 shown, 302 and 303 done or sent on, 401 kept for whoever signs in, 404 does not exist for this role, 422 a form
+# that says what is missing in it.
 PAGES = """
                                       nobody custom. retail.  social   agent  senior manager auditor   admin  system
 GET desk                                 302     404     404     200     200     200     200     200     200     404
@@ -62,6 +63,8 @@ GET tickets                              302     404     404     200     200    
 GET bulk                                 302     404     404     303     303     303     303     404     303     404
 POST bulk                                302     404     404     200     200     200     200     404     200     404
 POST bulk (confirmed)                    302     404     404     303     303     303     303     404     303     404
+GET new_ticket                           302     404     404     200     200     200     200     404     200     404
+POST new_ticket                          302     404     404     422     422     422     422     404     422     404
 POST save_view                           302     404     404     303     303     303     303     303     303     404
 POST change_view (one's own)             302     404     404     303     303     303     303     303     303     404
 POST change_view (another's)             302     404     404     404     404     404     404     404     404     404
@@ -270,6 +273,8 @@ def requests(world):
             "/tickets/bulk/",
             {"deed": "priority:4", "tickets": str(world.asked["public"].pk), "confirmed": ""},
         ),
+        "GET new_ticket": ("/tickets/new/", {"card": str(card.serial), "account": account.reference}),
+        "POST new_ticket": ("/tickets/new/", {}),
         "POST save_view": ("/tickets/views/", {"name": "Another", "query": "view=all"}),
         "POST change_view (one's own)": (f"/tickets/views/{world.view.pk}/", {"name": "Renamed"}),
         "POST change_view (another's)": (f"/tickets/views/{world.other_view.pk}/", {"name": "Renamed"}),

@@ -184,7 +184,7 @@ def test_the_page_lists_them_with_their_status_and_who_asks():
     ticket = factories.ticket(subject="Gift card from Grandma", requester_name="Ada Lovelace")
     response = client.post("/", {"typed": "grandma"})
     assert response.status_code == 200
-    for text in (ticket.reference, "New", "Gift card from Grandma", "Ada Lovelace", "In tickets:"):
+    for text in (ticket.reference, "New", "Gift card from Grandma", "Ada Lovelace", "Tickets that hold these words."):
         assert text in shown(response)
     assert f"/tickets/{ticket.reference}/" in response.content.decode()
     opened = client.post("/", {"typed": ticket.reference})
