@@ -22,7 +22,7 @@ from support.pages import page
 from support.permissions import requires
 from support.queue import Query, UnknownFilterError, due
 from support.references import read_reference
-from support.thread import Thread, thread
+from support.thread import Thread, thread, writer
 from support.ticket_forms import FieldsForm, WriteForm
 from support.timeline import timeline
 from support.views.drafts import keeper_of
@@ -81,7 +81,7 @@ def show(
         **macros,
         "fields": (fields or FieldsForm(ticket=found, user=request.user)) if may_change else None,
         **shown(found, request.user),
-        "newer": newer or [],
+        "newer": [(message, writer(message, shown_to=request.user)) for message in newer or []],
         "keeper": keeper_of(found, request.user),
         **_card(request, found),
         **panel(found, request.user, now),

@@ -93,13 +93,14 @@ def test_who_may_only_read_gets_no_forms():
 def test_the_social_media_role_sees_public_tickets_and_nobody_s_data():
     private, public = (
         factories.ticket(),
-        factories.ticket(channel=TicketChannel.SOCIAL, requester_email="ada@example.com"),
+        factories.ticket(channel=TicketChannel.SOCIAL, requester_email="ada@example.com", requester_name="Lovelace"),
     )
     client, _ = at_the_desk(Role.SOCIAL_MEDIA)
     assert client.get(page_of(private)).status_code == 404
     response = client.get(page_of(public))
     assert response.status_code == 200
     assert "ada@example.com" not in response.content.decode()
+    assert "Lovelace" not in response.content.decode()
 
 
 @pytest.mark.parametrize("reference", ["TK-0000-0000-0000", "x", "AC-0000-0000-0000"])
