@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.inclusion_tag("components/palette.html", takes_context=True)
 def palette(context: Context) -> dict[str, Any]:
-    request = context.get("request")
+    request: Any = context.get("request")
     user = getattr(request, "user", None)
     if not isinstance(user, User) or not user.may(Permission.LOOK_UP):
         return {"pages": None}

@@ -78,6 +78,7 @@ class Tickets:
         yield State("queue, nothing in it", goes_to("/tickets/?view=overdue&channel=phone"))
         yield State("ticket", goes_to(page))
         yield State("ticket asked in public", goes_to(f"/tickets/{self.other.reference}/"))
+        yield State("new ticket", goes_to(f"/tickets/new/?card={self.full.code_id}"))
         yield State("tickets found by words", types("united kingdom"))
         yield State("palette", self._palette)
 
