@@ -32,6 +32,8 @@ class CodeSpan:
     end: int
     serials: tuple[int, ...]
     mask: str
+    # The mask for where a word is stuck to it, which the prefix would grow together with.
+    bare_mask: str = ""
 
 
 @dataclass(slots=True)
@@ -205,6 +207,7 @@ class CodeSpans:
             if not serials and not candidate.is_sure and not self._serials_of(near_digests):
                 continue
             mask = candidate.pattern.mask(last_four(candidate.code)) if serials else ""
+            bare_mask = mask.removeprefix(f"{candidate.pattern.prefix}-")
             worth = (
                 bool(serials),
                 candidate.has_prefix,
@@ -213,7 +216,7 @@ class CodeSpans:
                 *candidate.likelihood(),
                 candidate.end - candidate.start,
             )
-            yield CodeSpan(candidate.start, candidate.end, serials, mask), worth
+            yield CodeSpan(candidate.start, candidate.end, serials, mask, bare_mask), worth
 
     def _digests(self, pattern: CodePattern, code: str) -> list[bytes]:
         if not code:
@@ -251,7 +254,7 @@ def _stuck(pattern: CodePattern, seen: _Seen) -> Iterator[_Candidate]:
     for place, word in enumerate(run):
         size = len(word.text)
         at = seen.folded[place].find(prefix) if prefix else -1
-        if at == 0 or (at > 0 and len(prefix) > 3 and word.text[:at].isalpha()):
+        if at == 0 or (at > 0 and len(prefix) > 3):
             yield from _part(pattern, run, place, at, len(prefix), True)
         if size >= group >= 3 and place + 1 < len(run) and len(run[place + 1].text) >= min(group, length - group):
             yield from _part(pattern, run, place, size - group, 0, False)

@@ -25,8 +25,8 @@ _OTHERS = (
     r"|\d{3}-\d{7}-\d{7}"
 )
 _KEPT = re.compile(rf"(?<![A-Z0-9])(?:{_PUBLIC}|{_OTHERS})(?![A-Z0-9])", re.IGNORECASE)
-# What already stands for a code or a payment card; a prefix has twenty symbols at most, and a long word is read once.
-_MASKED = re.compile(r"\[code\]|\[payment card …\d{4}\]|(?:[0-9A-Za-z]{1,20}-)?•[•-]*•(?:-?[0-9A-Za-z]){0,4}")
+# What already stands for a code or a payment card. A mask's prefix is a word like others: a code may be stuck to it.
+_MASKED = re.compile(r"\[code\]|\[payment card …\d{4}\]|•[•-]*•(?:-?[0-9A-Za-z]){0,4}")
 _IBAN = re.compile(r"(?<![A-Z0-9])([A-Z]{2})\d\d(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 _IBAN_LENGTHS = {
     "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18,

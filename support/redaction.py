@@ -37,7 +37,9 @@ def redact(text: str) -> Redacted:
         masked = _without_payment_cards(text)
         parts, end = [], 0
         for span in spans.find(masked):
-            parts += [masked[end : span.start], span.mask or UNKNOWN_CODE]
+            before = masked[max(span.start - 1, 0) : span.start]
+            is_stuck = before.isascii() and before.isalnum()
+            parts += [masked[end : span.start], (span.bare_mask if is_stuck else span.mask) or UNKNOWN_CODE]
             end = span.end
             serials += span.serials
         masked = "".join([*parts, masked[end:]])

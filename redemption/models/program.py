@@ -179,9 +179,7 @@ class CodeFormat(models.Model):
         for reference, example in _REFERENCES.items():
             if _may_be_read(pattern, example):
                 raise ValidationError(
-                    {
-                        "length": f"A reference {reference} could be read as such a code: choose another length or prefix."
-                    }
+                    {"length": f"A reference {reference} could be read as such a code: choose another length."}
                 )
 
 
