@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from redemption.models import User
-from redemption.roles import Permission
 from support.history import sentences
 from support.models import Message, MessageKind, Ticket, TicketEvent, TicketEventKind
-from support.personal import author_of, masked_name
+from support.personal import author_of
 
 PER_PAGE = 50
 # Of one page's changes; a ticket that rules or jobs changed a thousand times still opens.
@@ -73,14 +72,6 @@ def family(ticket: Ticket, *, shown_to: User | None = None) -> Iterable[tuple[in
         merged = merged & Ticket.objects.visible_to(shown_to)
     yield ticket.pk, ticket.reference
     yield from merged.order_by("pk").values_list("pk", "reference")
-
-
-def writer(message: Message, *, shown_to: User) -> str:
-    """Who wrote it; a customer's name only as far as the reader may see it."""
-    if message.kind != MessageKind.CUSTOMER:
-        return str(message.author)
-    name = message.author_name or (str(message.author) if message.author else "")
-    return name if shown_to.may(Permission.SEE_PERSONAL_DATA) else masked_name(name)
 
 
 def newest_in(tickets: Iterable[int]) -> int:

@@ -1,11 +1,10 @@
-"""`{{ ticket|requester:user }}`: who asks, masked where the reader's role may not see it. Also `.name` and `.email`.
-`{{ message|author:user }}`: who wrote it, likewise."""
+"""`{{ ticket|requester:user }}`: who asks, masked where the reader's role may not see it. Also `.name` and `.email`."""
 
 from django import template
 
 from redemption.models import User
-from support.models import Message, Ticket
-from support.personal import Requester, author_of, requester_of
+from support.models import Ticket
+from support.personal import Requester, requester_of
 
 register = template.Library()
 
@@ -13,8 +12,3 @@ register = template.Library()
 @register.filter
 def requester(ticket: Ticket, reader: User) -> Requester:
     return requester_of(ticket, shown_to=reader)
-
-
-@register.filter
-def author(message: Message, reader: User) -> str:
-    return author_of(message, shown_to=reader)

@@ -20,9 +20,10 @@ from support.macros import Preview, offered_on, preview
 from support.models import AuditAction, Draft, Message, MessageKind, StepTried, Ticket
 from support.pages import page
 from support.permissions import requires
+from support.personal import author_of
 from support.queue import Query, UnknownFilterError, due
 from support.references import read_reference
-from support.thread import Thread, thread, writer
+from support.thread import Thread, thread
 from support.ticket_forms import FieldsForm, WriteForm
 from support.timeline import timeline
 from support.views.drafts import keeper_of
@@ -81,7 +82,7 @@ def show(
         **macros,
         "fields": (fields or FieldsForm(ticket=found, user=request.user)) if may_change else None,
         **shown(found, request.user),
-        "newer": [(message, writer(message, shown_to=request.user)) for message in newer or []],
+        "newer": [(message, author_of(message, shown_to=request.user)) for message in newer or []],
         "keeper": keeper_of(found, request.user),
         **_card(request, found),
         **panel(found, request.user, now),
