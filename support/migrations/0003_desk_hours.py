@@ -18,6 +18,6 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("support", "0003_waiting_time_and_queue_indexes")]
+    dependencies = [("support", "0002_guards")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop, elidable=False)]

@@ -12,7 +12,7 @@ def load(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("support", "0006_find_requesters_in_any_case")]
+    dependencies = [("support", "0003_desk_hours")]
 
     # Undoing it leaves them: tickets may name them.
     operations = [migrations.RunPython(load, migrations.RunPython.noop)]
