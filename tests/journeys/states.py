@@ -81,7 +81,7 @@ class World:
         self.refused = Attempt.objects.filter(account=self.account).order_by("-pk")[0]
         self.other = other
         factories.account(factories.pin_program(), email=self.account.email)
-        for subject in ("It says that the code is not valid", "The receipt of the Kaufhaus am Hauptbahnhof, as you asked"):
+        for subject in ("It says that the code is not valid", "The receipt from the Kaufhaus am Hauptbahnhof"):
             factories.ticket(
                 self.program,
                 subject=subject,
