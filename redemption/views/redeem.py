@@ -8,6 +8,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
@@ -54,7 +55,7 @@ def redeem_page(request: StaffRequest) -> HttpResponse:
             account=account,
             text=request.POST.get("code", ""),
             channel=Channel.WEB,
-            address=request.META["REMOTE_ADDR"],
+            address=get_adapter().get_client_ip(request),
             # What no column takes is as good as no key.
             key=key if key.isascii() else "",
         )
