@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core import mail as mailbox
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from redemption.roles import Role
 from support import catalogue
@@ -236,7 +237,7 @@ def test_pictures_are_viewed_by_keyboard(open_page, width):
     visit.sees(told.get_by_text("receipt.jpg: 100 %"))
     page.keyboard.press("Escape")
     viewer.wait_for(state="hidden")
-    assert links.first.evaluate("link => link === document.activeElement")
+    expect(links.first).to_be_focused()
     assert page.url.endswith(f"/tickets/{ticket.reference}/")
 
 

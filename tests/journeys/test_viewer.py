@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from playwright.sync_api import expect
 
 from redemption.roles import Role
 from support.attachments import attach
@@ -70,7 +71,7 @@ def test_a_receipt_opens_beside_the_thread_and_is_read_by_keyboard(open_page):
     told = viewer.get_by_role("status")
     picture = viewer.locator("img")
     page.wait_for_function("document.querySelector('#viewer img').naturalWidth > 0")
-    assert viewer.evaluate("viewer => viewer === document.activeElement")
+    expect(viewer).to_be_focused()
     assert told.inner_text() == "receipt from the shop.jpg: 100 %"
     # Beside: the thread's messages end where it begins.
     thread = page.locator(".message").first.bounding_box()
@@ -113,7 +114,7 @@ def test_a_receipt_opens_beside_the_thread_and_is_read_by_keyboard(open_page):
 
     page.keyboard.press("Escape")
     viewer.wait_for(state="hidden")
-    assert links.nth(1).evaluate("link => link === document.activeElement")
+    expect(links.nth(1)).to_be_focused()
     assert found == []
 
 
@@ -136,7 +137,7 @@ def test_on_a_telephone_it_covers_the_page_and_gives_it_back(open_page):
         assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('#viewer')")
     viewer.get_by_role("button", name="Close").click()
     viewer.wait_for(state="hidden")
-    assert page.locator("[data-picture]").first.evaluate("link => link === document.activeElement")
+    expect(page.locator("[data-picture]").first).to_be_focused()
 
 
 def test_a_picture_opens_alone_in_a_tab_of_its_own(open_page):
