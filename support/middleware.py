@@ -44,7 +44,7 @@ class RefusesTooMuch:
 def _length(request: HttpRequest) -> int:
     """Of the body; what does not say its length is not read at all."""
     try:
-        return int(request.META.get("CONTENT_LENGTH") or 0)
+        return int(request.headers.get("content-length") or 0)
     except ValueError:
         return 0
 
