@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from redemption.roles import Role
+from support.actions.links import attach_incident, mark_problem
 from support.actions.messages import add_customer_message, write_staff_message
 from support.models import Macro, MessageKind, Surface, TicketChannel
 from tests import factories
@@ -70,6 +71,9 @@ class Tickets:
         write_staff_message(ticket=self.full, kind=MessageKind.REPLY, body="Which country?", by=world.agent)
         add_customer_message(ticket=self.full, body="The United Kingdom", quoted="> Which country?")
         self.other = factories.ticket(world.program, channel=TicketChannel.SOCIAL)
+        self.problem = factories.ticket(world.program, subject="Nobody can redeem")
+        mark_problem(ticket=self.problem, by=world.agent)
+        attach_incident(ticket=factories.ticket(world.program), problem=self.problem, by=world.agent)
 
     def pages(self) -> Iterator[State]:
         page = f"/tickets/{self.full.reference}/"
@@ -81,12 +85,42 @@ class Tickets:
         yield State("new ticket", goes_to(f"/tickets/new/?card={self.full.code_id}"))
         yield State("tickets found by words", types("united kingdom"))
         yield State("palette", self._palette)
+        yield State("viewer", self._viewer)
+        yield State("keyboard", self._keyboard)
+        yield State("bulk change", self._bulk)
+        yield State("merging", self._merge)
+        yield State("problem", goes_to(f"/tickets/{self.problem.reference}/"))
 
     def _palette(self, visit: Visit) -> None:
         visit.page.goto("/admin/")
         visit.page.locator("#content:visible").first.wait_for()
         visit.page.keyboard.press("Control+k")
         visit.page.get_by_role("dialog").first.wait_for()
+
+    def _viewer(self, visit: Visit) -> None:
+        visit.page.goto(f"/tickets/{self.full.reference}/")
+        visit.page.locator("[data-picture]").first.click()
+        visit.page.locator("#viewer img").wait_for()
+
+    def _keyboard(self, visit: Visit) -> None:
+        visit.page.goto("/tickets/")
+        visit.page.locator("#content:visible").first.wait_for()
+        visit.page.keyboard.press("?")
+        visit.page.get_by_role("dialog", name="Keyboard").wait_for()
+
+    def _bulk(self, visit: Visit) -> None:
+        visit.page.goto("/tickets/")
+        visit.page.get_by_label("Choose all on this page").check()
+        visit.page.get_by_label("What to do").select_option("Urgent")
+        visit.page.get_by_role("button", name="With the chosen ones").click()
+        visit.page.get_by_role("button", name="Change ").wait_for()
+
+    def _merge(self, visit: Visit) -> None:
+        visit.page.goto(f"/tickets/{self.other.reference}/")
+        visit.page.get_by_text("Link it").click()
+        visit.page.get_by_label("Reference of the other ticket").first.fill(self.full.reference)
+        visit.page.get_by_role("button", name="Merge it into that one").click()
+        visit.page.get_by_role("button", name="Merge", exact=True).wait_for()
 
 
 def lists_and_forms() -> Iterator[State]:
