@@ -4,30 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django import forms
-from django.views.decorators.debug import sensitive_variables
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from redemption.cards import Touched, activate_cards, freeze_cards, thaw_cards
-from redemption.code_spotting import CodeSpotter
 from redemption.models import Code, CodeStatus, User
+from redemption.reasons import ReasonForm
 from redemption.roles import Permission
 
 
-class ReasonForm(forms.Form):
+class CardReasonForm(ReasonForm):
     reason = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text="Whoever sees the card next reads it, such as “reported stolen”. No codes.",
     )
-
-    @sensitive_variables()
-    def clean_reason(self) -> str:
-        reason: str = self.cleaned_data["reason"]
-        if CodeSpotter().holds_code([reason]):
-            raise forms.ValidationError(
-                "There is a code in it, and a reason is kept for good: name the card by its serial number."
-            )
-        return reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +42,11 @@ ACTIONS = {
         ),
         CardAction(
             "freeze", "Freeze", "Nobody can redeem a frozen card. It can be thawed.", Permission.FREEZE,
-            frozenset({CodeStatus.INACTIVE, CodeStatus.ACTIVE}), freeze_cards, ReasonForm,
+            frozenset({CodeStatus.INACTIVE, CodeStatus.ACTIVE}), freeze_cards, CardReasonForm,
         ),
         CardAction(
             "thaw", "Thaw", "It becomes again what it was before.", Permission.FREEZE,
-            frozenset({CodeStatus.FROZEN}), thaw_cards, ReasonForm,
+            frozenset({CodeStatus.FROZEN}), thaw_cards, CardReasonForm,
         ),
     )
 }  # fmt: skip

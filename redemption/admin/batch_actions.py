@@ -4,35 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django import forms
-from django.views.decorators.debug import sensitive_variables
 from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from redemption.batches import BatchError, activate_batch, close_batch, extend_batch, freeze_batch, thaw_batch
-from redemption.code_spotting import CodeSpotter
 from redemption.issuing import enqueue
 from redemption.models import Batch, BatchStatus, User
 from redemption.print_files import confirm_receipt
+from redemption.reasons import ReasonForm
 from redemption.roles import Permission
 
 # About a second's work. A bigger batch's cards are reported by their tills, or by whoever gave them away.
 MOST_SOLD_AT_ONCE = 20_000
 
 
-class ReasonForm(forms.Form):
+class BatchReasonForm(ReasonForm):
     reason = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
         help_text="Whoever sees the batch next reads it, such as “theft reported by the shop”. No codes.",
     )
-
-    @sensitive_variables()
-    def clean_reason(self) -> str:
-        reason: str = self.cleaned_data["reason"]
-        if CodeSpotter().holds_code([reason]):
-            raise forms.ValidationError(
-                "There is a code in it, and a reason is kept for good: name the card by its serial number."
-            )
-        return reason
 
 
 class ActivateForm(forms.Form):
@@ -122,7 +112,7 @@ ACTIONS = {
             "Nothing of this batch is redeemed until it is thawed. What was redeemed before stays redeemed.",
             "The batch is frozen.",
             freeze_batch,
-            ReasonForm,
+            BatchReasonForm,
         ),
         BatchAction(
             "thaw",
@@ -132,7 +122,7 @@ ACTIONS = {
             "The batch goes back to what it was before it was frozen.",
             "The batch is thawed.",
             thaw_batch,
-            ReasonForm,
+            BatchReasonForm,
         ),
         BatchAction(
             "extend",
@@ -152,7 +142,7 @@ ACTIONS = {
             "Ends the batch: nothing of it is sold or redeemed any more.",
             "The batch is closed.",
             close_batch,
-            ReasonForm,
+            BatchReasonForm,
             is_final=True,
         ),
         BatchAction(
