@@ -122,38 +122,32 @@ def activate_cards(*, first: int, last: int | None = None, by: User, now: dateti
 
 def freeze_cards(*, first: int, last: int | None = None, by: User, reason: str, now: datetime | None = None) -> Touched:
     """Blocks what is unspent, reversibly. One person may: a report freezes first and asks later."""
-    last, now = last or first, now or timezone.now()
-    _allow(by, Permission.FREEZE)
-    with transaction.atomic():
-        _lock_batches(first, last)
-        return _change(
-            first,
-            last,
-            CardEventKind.FROZEN,
-            [CodeStatus.INACTIVE, CodeStatus.ACTIVE],
-            change="status = 3",
-            by=by,
-            reason=reason,
-            now=now,
-        )
+    unspent = [CodeStatus.INACTIVE, CodeStatus.ACTIVE]
+    return _block(first, last, CardEventKind.FROZEN, unspent, change="status = 3", by=by, reason=reason, now=now)
 
 
 def thaw_cards(*, first: int, last: int | None = None, by: User, reason: str, now: datetime | None = None) -> Touched:
     """Frozen cards go back to what they were: active if they were sold, else inactive."""
+    change = "status = CASE WHEN c.activated_at IS NULL THEN 0 ELSE 1 END"
+    return _block(first, last, CardEventKind.THAWED, [CodeStatus.FROZEN], change=change, by=by, reason=reason, now=now)
+
+
+def _block(
+    first: int,
+    last: int | None,
+    kind: CardEventKind,
+    statuses: list[CodeStatus],
+    *,
+    change: str,
+    by: User,
+    reason: str,
+    now: datetime | None,
+) -> Touched:
     last, now = last or first, now or timezone.now()
     _allow(by, Permission.FREEZE)
     with transaction.atomic():
         _lock_batches(first, last)
-        return _change(
-            first,
-            last,
-            CardEventKind.THAWED,
-            [CodeStatus.FROZEN],
-            change="status = CASE WHEN c.activated_at IS NULL THEN 0 ELSE 1 END",
-            by=by,
-            reason=reason,
-            now=now,
-        )
+        return _change(first, last, kind, statuses, change=change, by=by, reason=reason, now=now)
 
 
 def void_payload(first: int, last: int | None = None) -> dict[str, Any]:
