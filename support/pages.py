@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -50,6 +50,16 @@ def page(
 def see_other(address: str) -> HttpResponse:
     """After a post, the page to read: the browser asks for it anew and keeps nothing of what was posted."""
     return HttpResponseRedirect(address, status=303)
+
+
+def older_than(request: HttpRequest) -> int | None:
+    """Of a list that goes on: rows older than this id. 404 for what can be no id."""
+    text = request.GET.get("before")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise Http404
+    return int(text)
 
 
 def address_of(record: Record) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -15,7 +15,7 @@ from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit, ticket_search
 from support.models import AuditAction
-from support.pages import limit_of, page, part
+from support.pages import limit_of, older_than, page, part
 from support.permissions import requires
 from support.references import read_reference
 from support.statement import statement
@@ -33,7 +33,7 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
         raise Http404
     audit.record(AuditAction.ACCOUNT_OPENED, by=request.user, target=f"account:{found.pk}")
     attempts = Attempt.objects.filter(account=found).order_by("-pk")
-    if before := _before(request):
+    if before := older_than(request):
         attempts = attempts.filter(pk__lt=before)
     # One more than is shown says whether there are older ones, without counting.
     tried = list(attempts[: PER_PAGE + 1])
@@ -61,16 +61,6 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
         "is_first_page": not before,
     }
     return page(request, "support/account.html", context, title=f"Account {found.reference}")
-
-
-def _before(request: HttpRequest) -> int | None:
-    """Attempts older than this id. 404 for what can be no id."""
-    text = request.GET.get("before")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise Http404
-    return int(text)
 
 
 def _tries(found: Account, now: datetime) -> tuple[datetime | None, int | None]:

@@ -18,7 +18,7 @@ from support.known_errors import panel
 from support.links import links_of
 from support.macros import Preview, offered_on, preview
 from support.models import AuditAction, Draft, Message, MessageKind, StepTried, Ticket
-from support.pages import page
+from support.pages import older_than, page
 from support.permissions import requires
 from support.personal import author_of
 from support.queue import Query, UnknownFilterError, due
@@ -61,7 +61,7 @@ def show(
 ) -> HttpResponse:
     """The page, with a form that was refused in place of a fresh one, and the messages that its writer had not seen."""
     may = request.user.may
-    story = thread(found, shown_to=request.user, before=_before(request))
+    story = thread(found, shown_to=request.user, before=older_than(request))
     audit.record(AuditAction.TICKET_OPENED, by=request.user, target=f"ticket:{found.pk}")
     now = timezone.now()
     may_change = may(Permission.ANSWER_TICKETS) and not found.merged_into_id
@@ -97,16 +97,6 @@ def trail(request: HttpRequest) -> str:
     except UnknownFilterError:
         return ""
     return f"?{query.address}" if query != Query() or "view" in request.GET else ""
-
-
-def _before(request: HttpRequest) -> int | None:
-    """Messages older than this id. 404 for what can be no id."""
-    text = request.GET.get("before")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise Http404
-    return int(text)
 
 
 def _card(request: StaffRequest, found: Ticket) -> dict[str, Any]:
