@@ -1,6 +1,7 @@
 """The second person: request, approve, reject, withdraw; and the check that an approval covers what is being done."""
 
 import json
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -29,16 +30,24 @@ def request(
     payload: dict[str, Any],
     reason: str,
     by: User,
+    customers: Collection[int] = (),
     now: datetime | None = None,
 ) -> ApprovalRequest:
-    """Asks for what needs a second person. One request waits per action and target."""
+    """Asks for what needs a second person. One request waits per action and target. `customers` gain by it: neither may
+    ask for it nor decide it."""
     now = now or timezone.now()
     if not by.may(Permission.REQUEST):
         raise ApprovalError("Your role may not ask for this.")
     if not reason.strip():
         raise ApprovalError("Say why: whoever decides needs to know.")
+    if by.pk in customers:
+        raise ApprovalError("You are the customer: a colleague must ask for it.")
     try:
         with transaction.atomic():
+            # One that nobody decided in time is in nobody's way.
+            ApprovalRequest.objects.filter(
+                action=action, target=target, status=RequestStatus.PENDING, expires_at__lte=now
+            ).update(status=RequestStatus.EXPIRED)
             return ApprovalRequest.objects.create(
                 action=action,
                 target=target,
@@ -46,6 +55,7 @@ def request(
                 payload_hash=payload_hash(payload),
                 reason=reason,
                 requested_by=by,
+                customers=sorted(customers),
                 requested_at=now,
                 expires_at=now + REQUESTS_LAST,
             )
@@ -72,6 +82,12 @@ def withdraw(asked: ApprovalRequest, *, by: User) -> None:
         asked.save(update_fields=["status"])
 
 
+def expire(*, now: datetime | None = None) -> int:
+    """Ends the requests that nobody decided in time. Each hour; who looks at one earlier is told so as well."""
+    overdue = ApprovalRequest.objects.filter(status=RequestStatus.PENDING, expires_at__lte=now or timezone.now())
+    return overdue.update(status=RequestStatus.EXPIRED)
+
+
 def _pending(asked: ApprovalRequest) -> ApprovalRequest:
     """Locked and read again: of two who decide at once, the second finds it decided."""
     asked = ApprovalRequest.objects.select_for_update().get(pk=asked.pk)
@@ -87,6 +103,8 @@ def _decide(asked: ApprovalRequest, decision: Decision, by: User, reason: str, n
         asked = _pending(asked)
         if asked.requested_by_id == by.pk:
             raise ApprovalError("Another person must decide what you asked for.")
+        if by.pk in asked.customers:
+            raise ApprovalError("You are the customer: a colleague must decide it.")
         if asked.expires_at <= now:
             raise ApprovalError("This request has expired: it must be asked for anew.")
         asked.status = RequestStatus(decision.value)
@@ -99,6 +117,7 @@ def _decide(asked: ApprovalRequest, decision: Decision, by: User, reason: str, n
             decision=decision,
             reason=reason,
             requested_by=asked.requested_by,
+            customers=asked.customers,
             decided_by=by,
             decided_at=now,
         )

@@ -77,10 +77,13 @@ def post(
         )
 
 
-def reverse(transfer: Transfer, *, now: datetime | None = None) -> Transfer:
+def reverse(transfer: Transfer, *, hands_on: bool = False, now: datetime | None = None) -> Transfer:
     """The opposite movement of a manual credit or a paid month, once, capped at what the wallet still holds. What cards
-    moved is undone by what happens to cards."""
-    if transfer.kind not in {TransferKind.MANUAL_CREDIT, TransferKind.RENEWAL}:
+    moved is undone by what happens to cards; but `hands_on` takes back what one gave, for whoever credits as much of it
+    from the liability to another account in the same transaction."""
+    if transfer.kind not in {TransferKind.MANUAL_CREDIT, TransferKind.RENEWAL} and not (
+        hands_on and transfer.kind == TransferKind.REDEEM and transfer.wallet_id
+    ):
         raise LedgerError("Only credits and paid months are reversed; cards are voided or replaced.")
     with transaction.atomic():
         amount, wallet = transfer.amount, None

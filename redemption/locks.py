@@ -12,6 +12,12 @@ PROGRAM_CODES = 2
 SERIALS = 3
 WORKLOAD = 4
 SENDING = 5
+# Shared by whoever grants a credit, taken by whoever stops all credits or changes their limits.
+CREDITS = 6
+# The rolling sums of one person, then of one account: always in this order.
+CREDITS_BY = 7
+CREDITS_TO = 8
+SEALING = 9
 
 
 def share(lock: int, row_id: int) -> None:

@@ -37,6 +37,10 @@ class Permission(models.TextChoices):
     ASSIGN_OTHERS = "assign_others", "Assign tickets to other people"
     OPEN_QUARANTINE = "open_quarantine", "Open the original of a file that a customer sent"
     MANAGE_DESK = "manage_desk", "Change known errors, macros, opening hours and targets"
+    GRANT_CREDITS = "grant_credits", "Grant credits within one’s limits, and ask for others above them"
+    MANAGE_CREDITS = "manage_credits", "Change limits and reasons of credits, and stop all of them"
+    VIEW_REPORTS = "view_reports", "See the managers’ figures"
+    EXPORT = "export", "Take figures and lists away as files"
 
 
 _P = Permission
@@ -50,6 +54,7 @@ _AGENT = {
     _P.REQUEST,
     _P.VIEW_TICKETS,
     _P.ANSWER_TICKETS,
+    _P.GRANT_CREDITS,
 }
 _MANAGER = _AGENT | {
     _P.MANAGE_PROGRAMS,
@@ -62,6 +67,9 @@ _MANAGER = _AGENT | {
     _P.ASSIGN_OTHERS,
     _P.OPEN_QUARANTINE,
     _P.MANAGE_DESK,
+    _P.MANAGE_CREDITS,
+    _P.VIEW_REPORTS,
+    _P.EXPORT,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -79,6 +87,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.VIEW_ACCOUNTS,
             _P.VIEW_AUDIT,
             _P.VIEW_TICKETS,
+            _P.VIEW_REPORTS,
+            _P.EXPORT,
         }
     ),
     Role.ADMINISTRATOR: frozenset(_MANAGER | {_P.MANAGE_STAFF}),

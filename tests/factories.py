@@ -29,8 +29,9 @@ from redemption.models import (
     User,
 )
 from redemption.roles import Role
+from support.actions.credits import Wanted, grant
 from support.actions.tickets import open_ticket
-from support.models import KnownError, Ticket, TicketChannel
+from support.models import CreditLimit, CreditPolicy, CreditReason, KnownError, ManualCredit, Ticket, TicketChannel
 
 PASSWORD = "correct horse battery staple"
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -232,3 +233,64 @@ def ticket(of: Program | None = None, **fields: Any) -> Ticket:
 def known_error(of: Program | None = None, wording: str = "This code is not valid", **fields: Any) -> KnownError:
     """The catalogue's own where it has this wording: it is seeded."""
     return KnownError.objects.update_or_create(program=of, wording=wording, defaults=fields)[0]
+
+
+# --- Credits
+
+
+def credit_reason(slug: str = "technical_failure", **fields: Any) -> CreditReason:
+    """One of the product's own, unless told otherwise: needs nothing beside the ticket."""
+    defaults = {"name": slug.replace("_", " ").capitalize(), **fields}
+    return CreditReason.objects.update_or_create(slug=slug, defaults=defaults)[0]
+
+
+def credit_policy(*roles: Role, unit: str = "GBP", **limits: int) -> CreditPolicy:
+    """A new version in which these roles, agents unless told otherwise, have limits that nobody passes by accident, but
+    for those given. `approves` is for all of them."""
+    made = CreditPolicy.objects.create(made_at=timezone.now(), reason="For a test.")
+    for role in roles or (Role.AGENT,):
+        CreditLimit.objects.create(
+            policy=made,
+            role=role,
+            unit=unit,
+            **{
+                "single": 10**6,
+                "day_sum": 10**7,
+                "week_sum": 10**7,
+                "month_sum": 10**7,
+                "account_sum": 10**7,
+                "day_count": 1000,
+                "week_count": 1000,
+                "month_count": 1000,
+                "account_count": 1000,
+                **limits,
+            },
+        )
+    return made
+
+
+def wanted(to: Account | None = None, **fields: Any) -> Wanted:
+    """£5 for a technical failure, on a ticket of the account's."""
+    to = to or account()
+    fields.setdefault("ticket", None)
+    return Wanted(
+        **{
+            "account": to,
+            "unit": to.currency,
+            "amount": 500,
+            "reason": credit_reason(),
+            **fields,
+            "ticket": fields["ticket"] or ticket(to.program, account=to),
+        }
+    )
+
+
+def credit(
+    to: Account | None = None, *, by: User | None = None, now: datetime | None = None, **fields: Any
+) -> ManualCredit:
+    """A credit that was granted by an agent; where his role has no limit at all in force, by one that allows it."""
+    asked = wanted(to, **fields)
+    by = by or user(Role.AGENT)
+    if not CreditLimit.objects.filter(policy__in=CreditPolicy.objects.order_by("-pk")[:1], role=by.role).exists():
+        credit_policy(Role(by.role), unit=asked.unit)
+    return grant(asked, by=by, now=now)

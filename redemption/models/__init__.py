@@ -7,6 +7,7 @@ from redemption.models.batch import FIRST_SERIAL, LAST_SERIAL, Batch, BatchPurpo
 from redemption.models.batch_job import BatchJob, BatchTally, JobStatus, TallyMark
 from redemption.models.card_event import CardEvent, CardEventKind
 from redemption.models.code import Code, CodeStatus, Replacement
+from redemption.models.day_tally import AttemptDay, LedgerDay
 from redemption.models.guard import IdempotencyKey, Throttle, ThrottleScope
 from redemption.models.premium import PremiumGrant
 from redemption.models.print_file import OutboxCard, PrintFile, PrintFileDownload
@@ -24,6 +25,7 @@ __all__ = [
     "ApprovalAction",
     "ApprovalRequest",
     "Attempt",
+    "AttemptDay",
     "AttemptOutcome",
     "Batch",
     "BatchJob",
@@ -42,6 +44,7 @@ __all__ = [
     "Decision",
     "IdempotencyKey",
     "JobStatus",
+    "LedgerDay",
     "OutboxCard",
     "Plan",
     "PremiumGrant",

@@ -1,6 +1,7 @@
 """The second person. One mechanism for credits, reversals, voiding and replacing alike."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -12,6 +13,8 @@ class ApprovalAction(models.TextChoices):
     REVERSAL = "reversal", "Reverse a transfer"
     VOID = "void", "Void cards"
     REPLACE = "replace", "Replace a card"
+    MOVE = "move", "Move what a card gave"
+    POLICY = "policy", "Change the limits of credits"
 
 
 class RequestStatus(models.TextChoices):
@@ -19,10 +22,14 @@ class RequestStatus(models.TextChoices):
     APPROVED = "approved", "Approved"
     REJECTED = "rejected", "Rejected"
     WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
 
 
 class ApprovalRequest(models.Model):
-    """What somebody asks for. Its payload never changes: withdraw it and ask anew."""
+    """What somebody asks for. Only its status changes, once, and the database sees to that: withdraw it and ask anew.
+
+    `customers` are the people who would gain by it, by the ids of their sign-ins: neither may one of them ask for it.
+    """
 
     action = models.CharField(max_length=10, choices=ApprovalAction)
     target = models.CharField(max_length=60, help_text="What it is about, such as “code:1000000123”.")
@@ -31,6 +38,7 @@ class ApprovalRequest(models.Model):
     reason = models.CharField(max_length=500)
     status = models.CharField(max_length=10, choices=RequestStatus, default=RequestStatus.PENDING)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    customers = ArrayField(models.BigIntegerField(), default=list)
     requested_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
@@ -44,6 +52,16 @@ class ApprovalRequest(models.Model):
                 violation_error_code="already_requested",
                 violation_error_message="Somebody has asked for this already, and it waits to be decided.",
             ),
+            models.CheckConstraint(
+                condition=~Q(customers__contains=[F("requested_by")]),
+                name="nobody_asks_for_himself",
+                violation_error_code="own_gain",
+                violation_error_message="You are the customer: a colleague must ask for it.",
+            ),
+        ]
+        indexes = [
+            # What waits, the oldest first.
+            models.Index(fields=["requested_at"], name="request_pending", condition=Q(status=RequestStatus.PENDING)),
         ]
 
     def __str__(self) -> str:
@@ -66,6 +84,7 @@ class Approval(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    customers = ArrayField(models.BigIntegerField(), default=list)
     decided_at = models.DateTimeField()
     xact = TransactionIdField()
 
@@ -78,6 +97,16 @@ class Approval(models.Model):
                 violation_error_code="own_request",
                 violation_error_message="Another person must decide what you asked for.",
             ),
+            models.CheckConstraint(
+                condition=~Q(customers__contains=[F("decided_by")]),
+                name="nobody_decides_for_himself",
+                violation_error_code="own_gain",
+                violation_error_message="You are the customer: a colleague must decide it.",
+            ),
+        ]
+        indexes = [
+            # The seals: what was written since.
+            models.Index(fields=["xact"], name="approval_xact"),
         ]
 
     def __str__(self) -> str:

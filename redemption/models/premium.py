@@ -17,11 +17,12 @@ class PremiumGrant(models.Model):
     """
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="premium_grants")
-    period = DateRangeField()
+    # Null where all of it was taken back.
+    period = DateRangeField(null=True)
     months = models.PositiveSmallIntegerField(default=0)
     days = models.PositiveSmallIntegerField(default=0)
     anchor_day = models.PositiveSmallIntegerField()
-    # Null for time that an agent granted (its manual credit points here).
+    # Null for time that an agent granted: its manual credit points here.
     redemption = models.OneToOneField(Redemption, models.PROTECT, null=True, related_name="premium_grant")
     at = models.DateTimeField()
 
@@ -49,4 +50,4 @@ class PremiumGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.period.lower} – {self.period.upper}"
+        return f"{self.period.lower} – {self.period.upper}" if self.period else "Taken back"

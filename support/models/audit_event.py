@@ -34,7 +34,36 @@ class AuditAction(models.TextChoices):
     QUARANTINE_OPENED = "quarantine_opened", "{actor} opened the original of {target}"
     DESK_CHANGED = "desk_changed", "{actor} changed {target}, by which the desk works"
     ACCOUNT_CHANGED = "account_changed", "{actor} changed {target}"
+    CARD_CHANGED = "card_changed", "{actor} changed {target}"
+    CATALOGUE_CHANGED = "catalogue_changed", "{actor} changed {target} in the catalogue"
     STAFF_CHANGED = "staff_changed", "{actor} changed the person {target}"
+    ROLE_CHANGED = "role_changed", "{actor} changed the role of {target}"
+    SIGN_IN_FAILED = "sign_in_failed", "Somebody tried to sign in as {actor} and failed"
+    SIGNED_OUT = "signed_out", "{actor} signed out"
+    SIGN_IN_CHANGED = "sign_in_changed", "{actor} changed how he signs in"
+    CREDIT_STARTED = "credit_started", "{actor} opened the form to credit {target}"
+    CREDIT_GRANTED = "credit_granted", "{actor} granted a credit to {target}"
+    CREDIT_REQUESTED = "credit_requested", "{actor} asked for a credit to {target}"
+    CREDIT_OPENED = "credit_opened", "{actor} opened {target}"
+    REVERSAL_REQUESTED = "reversal_requested", "{actor} asked to reverse {target}"
+    CREDIT_REVERSED = "credit_reversed", "{actor} reversed {target}"
+    MOVE_REQUESTED = "move_requested", "{actor} asked to move what {target} gave to another account"
+    CARD_MOVED = "card_moved", "{actor} moved what {target} gave to another account"
+    REQUESTS_LISTED = "requests_listed", "{actor} listed what waits for a second person"
+    REQUEST_OPENED = "request_opened", "{actor} opened {target}"
+    REQUEST_APPROVED = "request_approved", "{actor} approved {target}"
+    REQUEST_REJECTED = "request_rejected", "{actor} rejected {target}"
+    REQUEST_WITHDRAWN = "request_withdrawn", "{actor} withdrew {target}"
+    POLICY_REQUESTED = "policy_requested", "{actor} asked to change the limits of credits"
+    POLICY_CHANGED = "policy_changed", "{actor} changed the limits of credits to {target}"
+    REASON_CHANGED = "reason_changed", "{actor} changed the reason for credits {target}"
+    CREDITS_STOPPED = "credits_stopped", "{actor} stopped all credits"
+    CREDITS_RESUMED = "credits_resumed", "{actor} allowed credits again"
+    CREDITS_LISTED = "credits_listed", "{actor} listed credits"
+    REPORT_OPENED = "report_opened", "{actor} opened the figures of {target}"
+    EXPORT_REQUESTED = "export_requested", "{actor} had {target} made"
+    EXPORT_FETCHED = "export_fetched", "{actor} took {target} away"
+    AUDIT_READ = "audit_read", "{actor} read the audit trail"
 
 
 class AuditEvent(models.Model):
@@ -58,6 +87,10 @@ class AuditEvent(models.Model):
             # “Who looked at this account?”
             models.Index(fields=["target", "-id"], name="audit_target"),
             models.Index(fields=["actor_id", "-id"], name="audit_actor"),
+            # A stretch of time, and the managers' figures of one.
+            models.Index(fields=["at"], name="audit_time"),
+            # The seals: what was written since.
+            models.Index(fields=["xact"], name="audit_xact"),
         ]
 
     def __str__(self) -> str:

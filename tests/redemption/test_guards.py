@@ -47,6 +47,11 @@ APPEND_ONLY = [
     "redemption_approval",
     "support_auditevent",
     "support_ticketevent",
+    "support_manualcredit",
+    "support_creditreversal",
+    "support_creditpolicy",
+    "support_creditlimit",
+    "support_creditstop",
 ]
 
 

@@ -1,0 +1,311 @@
+"""Manual credits: granted at once within the policy, asked for above it. The one way to a credit, for every caller."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from redemption import approvals, ledger, locks, premium
+from redemption.code_spotting import CodeSpotter
+from redemption.models import Account, Approval, ApprovalAction, ApprovalRequest, Book, Code, TransferKind, User
+from redemption.roles import Permission
+from support import audit, policy
+from support.models import (
+    DAYS,
+    Attachment,
+    AuditAction,
+    CreditLimit,
+    CreditReason,
+    CreditReversal,
+    ManualCredit,
+    MessageKind,
+    Proof,
+    Ticket,
+    format_amount,
+)
+from support.policy import Hit
+
+LARGEST = 10**12
+
+
+class CreditError(Exception):
+    """It cannot be credited like this; the text says why. `field` is the form's that is wrong, "" for the whole."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NeedsSecondPersonError(CreditError):
+    """It is above what this person may grant alone: `hits` says by which limits, `sentences` in words."""
+
+    def __init__(self, hits: Sequence[Hit], limit: CreditLimit) -> None:
+        self.hits = list(hits)
+        self.sentences = [hit.sentence(limit) for hit in hits]
+        super().__init__(" ".join(self.sentences))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be credited. `amount` in minor units of `unit`, or in days. `key` is the form's: the same key credits
+    once."""
+
+    account: Account
+    unit: str
+    amount: int
+    reason: CreditReason
+    ticket: Ticket
+    code: Code | None = None
+    receipt: Attachment | None = None
+    note: str = ""
+    key: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    @property
+    def shown(self) -> str:
+        return format_amount(self.amount, self.unit)
+
+    @property
+    def target(self) -> str:
+        """What waits at most once for a second person: a credit to this account, for this card."""
+        return f"account:{self.account.pk}" + (f" code:{self.code.pk}" if self.code else "")
+
+    def payload(self) -> dict[str, Any]:
+        return {
+            "account": self.account.pk,
+            "unit": self.unit,
+            "amount": self.amount,
+            "reason": self.reason.slug,
+            "ticket": self.ticket.pk,
+            "code": self.code.pk if self.code else None,
+            "receipt": self.receipt.pk if self.receipt else None,
+            "note": self.note,
+            "key": str(self.key),
+        }
+
+
+def grant(wanted: Wanted, *, by: User, now: datetime | None = None) -> ManualCredit:
+    """Credits at once what this person may grant alone; the same key again gives the credit that it made.
+
+    Raises NeedsSecondPersonError above the limits, CreditError where it cannot be credited at all.
+    """
+    now = now or timezone.now()
+    if again := ManualCredit.objects.filter(key=wanted.key, granted_by=by).first():
+        return again
+    with transaction.atomic():
+        _hold(by, wanted.account)
+        if again := ManualCredit.objects.filter(key=wanted.key, granted_by=by).first():
+            return again
+        _check(wanted, by)
+        limit, passed = measure(wanted, by=by, now=now)
+        if passed:
+            raise NeedsSecondPersonError(passed, limit)
+        return _post(wanted, by=by, approval=None, moves=None, now=now)
+
+
+def request(wanted: Wanted, *, why: str, by: User, now: datetime | None = None) -> ApprovalRequest:
+    """Asks a second person for what is above the limits. What is within them is granted, not asked for."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        _check(wanted, by)
+        limit, passed = measure(wanted, by=by, now=now)
+        if not passed:
+            raise CreditError("You may grant this yourself.")
+        payload = {
+            **wanted.payload(),
+            "hits": [hit.value for hit in passed],
+            "limits": [hit.sentence(limit) for hit in passed],
+            "policy": limit.policy_id,
+            "role": by.role,
+        }
+        try:
+            asked = approvals.request(
+                action=ApprovalAction.CREDIT,
+                target=wanted.target,
+                payload=payload,
+                reason=why,
+                by=by,
+                customers=customers_of(wanted.account, wanted.ticket),
+                now=now,
+            )
+        except approvals.ApprovalError as refused:
+            raise CreditError(str(refused)) from None
+        audit.record(
+            AuditAction.CREDIT_REQUESTED,
+            by=by,
+            target=f"account:{wanted.account.pk}",
+            request=asked.pk,
+            ticket=wanted.ticket.pk,
+            unit=wanted.unit,
+            amount=wanted.amount,
+        )
+    return asked
+
+
+def wanted_by(payload: dict[str, Any]) -> Wanted:
+    """What a request asks for, from its payload."""
+    return Wanted(
+        account=Account.objects.select_related("program").get(pk=payload["account"]),
+        unit=payload["unit"],
+        amount=payload["amount"],
+        reason=CreditReason.objects.get(slug=payload["reason"]),
+        ticket=Ticket.objects.get(pk=payload["ticket"]),
+        code=Code.objects.get(pk=payload["code"]) if payload["code"] else None,
+        receipt=Attachment.objects.get(pk=payload["receipt"]) if payload["receipt"] else None,
+        note=payload["note"],
+        key=uuid.UUID(payload["key"]),
+    )
+
+
+def grant_approved(approval: Approval, *, now: datetime | None = None) -> ManualCredit:
+    """Credits what a second person has approved, once: the approval's request is what is credited, to the letter."""
+    now = now or timezone.now()
+    asked = approval.request
+    approvals.require(approval, action=ApprovalAction.CREDIT, target=asked.target, payload=asked.payload)
+    with transaction.atomic():
+        wanted = wanted_by(asked.payload)
+        _hold(approval.requested_by, wanted.account)
+        if ManualCredit.objects.filter(approval=approval).exists():
+            raise CreditError("This approval was used before.")
+        _check(wanted, approval.requested_by)
+        return _post(wanted, by=approval.requested_by, approval=approval, moves=None, now=now)
+
+
+def measure(wanted: Wanted, *, by: User, now: datetime) -> tuple[CreditLimit, list[Hit]]:
+    """The limit that holds for this person, and which of its rules the credit would pass."""
+    limit = policy.limit_of(by.role, wanted.unit, policy.current_policy())
+    so_far = policy.used(by=by, account=wanted.account, unit=wanted.unit, now=now)
+    return limit, policy.hits(limit, so_far, amount=wanted.amount, reason=wanted.reason)
+
+
+def customers_of(account: Account, *tickets: Ticket) -> list[int]:
+    """The sign-ins of whoever would gain by it: the account's, and whoever has its or the ticket's address."""
+    people = {account.user_id}
+    addresses = {account.email.lower()}
+    for ticket in tickets:
+        addresses.add(ticket.requester_email.lower())
+        if ticket.account:
+            people.add(ticket.account.user_id)
+            addresses.add(ticket.account.email.lower())
+    # Addresses of people are unique in any case.
+    for address in sorted(addresses - {""}):
+        people.update(User.objects.filter(email__iexact=address).values_list("pk", flat=True))
+    return sorted(person for person in people if person)
+
+
+def _hold(by: User, account: Account) -> None:
+    """The locks of a credit, in the order that everybody takes them: against a stop or a new policy, then of the two
+    rolling sums. Two credits at once are measured one after the other, and each sees the one before it."""
+    locks.share(locks.CREDITS, 0)
+    locks.take(locks.CREDITS_BY, by.pk)
+    locks.take(locks.CREDITS_TO, account.pk)
+
+
+def _check(wanted: Wanted, by: User) -> None:
+    """Everything but the limits. Raises CreditError with the field that is wrong."""
+    if not by.may(Permission.GRANT_CREDITS):
+        raise CreditError("Your role may not grant credits.")
+    if stop := policy.stopped():
+        raise CreditError(f"All credits are stopped since {stop.at:%-d %B %Y, %H:%M} UTC: {stop.reason}")
+    if by.pk in customers_of(wanted.account, wanted.ticket):
+        raise CreditError("You are the customer: a colleague must do it.")
+    if wanted.unit not in {wanted.account.currency, DAYS}:
+        raise CreditError(f"This account is in {wanted.account.currency}.", "unit")
+    if not 0 < wanted.amount <= LARGEST:
+        raise CreditError("Write an amount above zero.", "amount")
+    if wanted.reason.is_retired:
+        raise CreditError("This reason is not used any more: choose another.", "reason")
+    if not Ticket.objects.visible_to(by).filter(pk=wanted.ticket.pk).exists():
+        raise CreditError("No ticket has this reference.", "ticket")
+    if wanted.ticket.account_id not in {None, wanted.account.pk}:
+        raise CreditError("This ticket is about another account.", "ticket")
+    _check_proof(wanted)
+    if CodeSpotter().holds_code([wanted.note]):
+        raise CreditError("There is a code in it: name the card by its serial number.", "note")
+
+
+def _check_proof(wanted: Wanted) -> None:
+    if wanted.code and wanted.code.batch.product.program_id != wanted.account.program_id:
+        raise CreditError("This card is of another program.", "code")
+    # What a merged ticket brought along is shown in the other's thread, and counts there.
+    if wanted.receipt and wanted.ticket.pk not in {
+        wanted.receipt.ticket_id,
+        Ticket.objects.filter(pk=wanted.receipt.ticket_id).values_list("merged_into", flat=True).first(),
+    }:
+        raise CreditError("This receipt is not on the ticket.", "receipt")
+    match Proof(wanted.reason.proof):
+        case Proof.CARD if not wanted.code:
+            raise CreditError("This reason needs the card: give its serial number.", "code")
+        case Proof.RECEIPT if not wanted.receipt:
+            raise CreditError("This reason needs a receipt: choose one of the ticket’s files.", "receipt")
+        case Proof.EITHER if not (wanted.code or wanted.receipt):
+            raise CreditError("This reason needs the card’s serial number or a receipt.", "code")
+
+
+def _post(
+    wanted: Wanted, *, by: User, approval: Approval | None, moves: CreditReversal | None, now: datetime
+) -> ManualCredit:
+    """Writes the credit and what it gives. The caller holds the locks and has checked."""
+    account = wanted.account
+    batch = wanted.code.batch if wanted.code else None
+    transfer = premium_grant = None
+    if wanted.unit == DAYS:
+        try:
+            premium_grant = premium.grant_days(account, wanted.amount, now=now)
+        except premium.PremiumError as refused:
+            raise CreditError(str(refused), "amount") from None
+    else:
+        transfer = ledger.post(
+            # What a card gave goes on; everything else is the house's own.
+            debit=Book.LIABILITY if moves else Book.GOODWILL,
+            credit=Book.CUSTOMER_CREDIT,
+            amount=wanted.amount,
+            currency=wanted.unit,
+            kind=TransferKind.MANUAL_CREDIT,
+            source=f"credit:{wanted.key}",
+            program_id=account.program_id,
+            wallet=ledger.wallet_of(account, wanted.unit),
+            retailer_id=batch.retailer_id if batch else None,
+            batch_id=batch.pk if batch else None,
+            code_id=wanted.code.pk if wanted.code else None,
+            now=now,
+        )
+    credit = ManualCredit.objects.create(
+        key=wanted.key,
+        account=account,
+        program_id=account.program_id,
+        unit=wanted.unit,
+        amount=wanted.amount,
+        reason=wanted.reason,
+        ticket=wanted.ticket,
+        code=wanted.code,
+        retailer_id=batch.retailer_id if batch else wanted.ticket.retailer_id,
+        receipt=wanted.receipt,
+        receipt_digest=wanted.receipt.digest if wanted.receipt else None,
+        note=wanted.note,
+        granted_by=by,
+        granted_as=by.role,
+        granted_at=now,
+        policy=policy.current_policy(),
+        approval=approval,
+        customers=customers_of(account, wanted.ticket),
+        customer_wrote=wanted.ticket.messages.filter(kind=MessageKind.CUSTOMER).exists(),
+        transfer=transfer,
+        premium_grant=premium_grant,
+        moves=moves,
+    )
+    audit.record(
+        AuditAction.CREDIT_GRANTED,
+        by=by,
+        target=f"account:{account.pk}",
+        credit=credit.pk,
+        ticket=wanted.ticket.pk,
+        code=wanted.code.pk if wanted.code else None,
+        unit=wanted.unit,
+        amount=wanted.amount,
+        approval=approval.pk if approval else None,
+    )
+    return credit
