@@ -17,7 +17,7 @@ LONGEST = {"config": 430, "redemption": 430, "support": 430, "templates": 430, "
 def files(*folders, suffixes=(".py",)):
     for folder in folders:
         for path in sorted((settings.BASE_DIR / folder).rglob("*")):
-            if path.suffix in suffixes and not path.name.startswith("0001_initial"):
+            if path.suffix in suffixes and path.parent.name != "migrations":
                 yield path
 
 
