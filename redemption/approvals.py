@@ -9,10 +9,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from redemption.code_spotting import CodeSpotter
 from redemption.models import Approval, ApprovalAction, ApprovalRequest, Decision, RequestStatus, User
 from redemption.roles import Permission
 
 REQUESTS_LAST = timedelta(days=7)
+LONGEST_REASON = 500
 
 
 class ApprovalError(Exception):
@@ -40,6 +42,7 @@ def request(
         raise ApprovalError("Your role may not ask for this.")
     if not reason.strip():
         raise ApprovalError("Say why: whoever decides needs to know.")
+    _check_text(reason)
     if by.pk in customers:
         raise ApprovalError("You are the customer: a colleague must ask for it.")
     try:
@@ -88,6 +91,14 @@ def expire(*, now: datetime | None = None) -> int:
     return overdue.update(status=RequestStatus.EXPIRED)
 
 
+def _check_text(reason: str) -> None:
+    """A reason is kept for good, and read by many: it fits, and holds no code."""
+    if len(reason) > LONGEST_REASON:
+        raise ApprovalError(f"Say it in at most {LONGEST_REASON} characters.")
+    if CodeSpotter().holds_code([reason]):
+        raise ApprovalError("There is a code in it: name the card by its serial number.")
+
+
 def _pending(asked: ApprovalRequest) -> ApprovalRequest:
     """Locked and read again: of two who decide at once, the second finds it decided."""
     asked = ApprovalRequest.objects.select_for_update().get(pk=asked.pk)
@@ -99,6 +110,7 @@ def _pending(asked: ApprovalRequest) -> ApprovalRequest:
 def _decide(asked: ApprovalRequest, decision: Decision, by: User, reason: str, now: datetime) -> Approval:
     if not by.may(Permission.APPROVE):
         raise ApprovalError("Your role may not decide this.")
+    _check_text(reason)
     with transaction.atomic():
         asked = _pending(asked)
         if asked.requested_by_id == by.pk:

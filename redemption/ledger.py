@@ -85,6 +85,9 @@ def reverse(transfer: Transfer, *, hands_on: bool = False, now: datetime | None 
         hands_on and transfer.kind == TransferKind.REDEEM and transfer.wallet_id
     ):
         raise LedgerError("Only credits and paid months are reversed; cards are voided or replaced.")
+    if transfer.kind == TransferKind.MANUAL_CREDIT and transfer.debit == Book.LIABILITY:
+        # Its card is redeemed: nothing would ever take the value out of the liability again.
+        raise LedgerError("What a card gave was moved here: it is not taken back.")
     with transaction.atomic():
         amount, wallet = transfer.amount, None
         if transfer.wallet:

@@ -59,7 +59,8 @@ def take_back(grant: PremiumGrant, *, now: datetime | None = None) -> int:
             raise PremiumError("Nothing of it is left to take back.")
         start, end = grant.period.lower, grant.period.upper - timedelta(days=left)
         grant.period = (start, end) if start < end else None
-        grant.save(update_fields=["period"])
+        grant.taken_back += left
+        grant.save(update_fields=["period", "taken_back"])
         for later in grants[grants.index(grant) + 1 :]:
             moved = timedelta(days=left)
             later.period = (later.period.lower - moved, later.period.upper - moved)

@@ -19,8 +19,10 @@ from redemption.models import (
     CardEventKind,
     Code,
     CodeStatus,
+    PremiumGrant,
     Redemption,
     Replacement,
+    Transfer,
     TransferKind,
     User,
     Wallet,
@@ -66,6 +68,8 @@ def replace_card(
         value, expires_on = _worth(card, batch)
         status = CodeStatus(card.status)
         if status == CodeStatus.REDEEMED:
+            if _is_moved(card):
+                raise CardError("What this card gave was moved to another account: there is nothing to replace.")
             if source not in {Book.RECEIVABLE, Book.GOODWILL}:
                 raise CardError("Say who pays for a card that was redeemed: the retailer, or goodwill.")
             _take_back(card, batch, value, source, now)
@@ -115,6 +119,13 @@ def _worth(card: Code, batch: Batch) -> tuple[int, date | None]:
         inherited = Replacement.objects.get(successor=card)
         return inherited.value, inherited.expires_on
     return batch.value, batch.expires_on
+
+
+def _is_moved(card: Code) -> bool:
+    return (
+        Transfer.objects.filter(code=card, kind=TransferKind.REVERSAL, reverses__kind=TransferKind.REDEEM).exists()
+        or PremiumGrant.objects.filter(redemption__code=card, taken_back__gt=0).exists()
+    )
 
 
 def _take_back(card: Code, batch: Batch, value: int, source: Book, now: datetime) -> None:

@@ -170,6 +170,11 @@ class Migration(migrations.Migration):
             name="period",
             field=django.contrib.postgres.fields.ranges.DateRangeField(null=True),
         ),
+        migrations.AddField(
+            model_name="premiumgrant",
+            name="taken_back",
+            field=models.PositiveSmallIntegerField(db_default=0, default=0),
+        ),
         migrations.AddIndex(
             model_name="approval",
             index=models.Index(fields=["xact"], name="approval_xact"),

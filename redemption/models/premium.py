@@ -21,6 +21,8 @@ class PremiumGrant(models.Model):
     period = DateRangeField(null=True)
     months = models.PositiveSmallIntegerField(default=0)
     days = models.PositiveSmallIntegerField(default=0)
+    # Days of it that were taken back before they were used.
+    taken_back = models.PositiveSmallIntegerField(default=0, db_default=0)
     anchor_day = models.PositiveSmallIntegerField()
     # Null for time that an agent granted: its manual credit points here.
     redemption = models.OneToOneField(Redemption, models.PROTECT, null=True, related_name="premium_grant")

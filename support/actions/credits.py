@@ -96,21 +96,21 @@ def grant(wanted: Wanted, *, by: User, now: datetime | None = None) -> ManualCre
     if again := ManualCredit.objects.filter(key=wanted.key, granted_by=by).first():
         return again
     with transaction.atomic():
-        _hold(by, wanted.account)
+        hold(by, wanted.account)
         if again := ManualCredit.objects.filter(key=wanted.key, granted_by=by).first():
             return again
-        _check(wanted, by)
+        check(wanted, by)
         limit, passed = measure(wanted, by=by, now=now)
         if passed:
             raise NeedsSecondPersonError(passed, limit)
-        return _post(wanted, by=by, approval=None, moves=None, now=now)
+        return post(wanted, by=by, approval=None, now=now)
 
 
 def request(wanted: Wanted, *, why: str, by: User, now: datetime | None = None) -> ApprovalRequest:
     """Asks a second person for what is above the limits. What is within them is granted, not asked for."""
     now = now or timezone.now()
     with transaction.atomic():
-        _check(wanted, by)
+        check(wanted, by)
         limit, passed = measure(wanted, by=by, now=now)
         if not passed:
             raise CreditError("You may grant this yourself.")
@@ -121,18 +121,15 @@ def request(wanted: Wanted, *, why: str, by: User, now: datetime | None = None) 
             "policy": limit.policy_id,
             "role": by.role,
         }
-        try:
-            asked = approvals.request(
-                action=ApprovalAction.CREDIT,
-                target=wanted.target,
-                payload=payload,
-                reason=why,
-                by=by,
-                customers=customers_of(wanted.account, wanted.ticket),
-                now=now,
-            )
-        except approvals.ApprovalError as refused:
-            raise CreditError(str(refused)) from None
+        asked = ask(
+            ApprovalAction.CREDIT,
+            target=wanted.target,
+            payload=payload,
+            why=why,
+            by=by,
+            customers=gainers(wanted),
+            now=now,
+        )
         audit.record(
             AuditAction.CREDIT_REQUESTED,
             by=by,
@@ -143,6 +140,14 @@ def request(wanted: Wanted, *, why: str, by: User, now: datetime | None = None) 
             amount=wanted.amount,
         )
     return asked
+
+
+def ask(action: ApprovalAction, *, why: str, **what: Any) -> ApprovalRequest:
+    """approvals.request(), with a CreditError where it refuses."""
+    try:
+        return approvals.request(action=action, reason=why, **what)
+    except approvals.ApprovalError as refused:
+        raise CreditError(str(refused)) from None
 
 
 def wanted_by(payload: dict[str, Any]) -> Wanted:
@@ -167,11 +172,11 @@ def grant_approved(approval: Approval, *, now: datetime | None = None) -> Manual
     approvals.require(approval, action=ApprovalAction.CREDIT, target=asked.target, payload=asked.payload)
     with transaction.atomic():
         wanted = wanted_by(asked.payload)
-        _hold(approval.requested_by, wanted.account)
+        hold(approval.requested_by, wanted.account)
         if ManualCredit.objects.filter(approval=approval).exists():
             raise CreditError("This approval was used before.")
-        _check(wanted, approval.requested_by)
-        return _post(wanted, by=approval.requested_by, approval=approval, moves=None, now=now)
+        check(wanted, approval.requested_by)
+        return post(wanted, by=approval.requested_by, approval=approval, now=now)
 
 
 def measure(wanted: Wanted, *, by: User, now: datetime) -> tuple[CreditLimit, list[Hit]]:
@@ -196,21 +201,29 @@ def customers_of(account: Account, *tickets: Ticket) -> list[int]:
     return sorted(person for person in people if person)
 
 
-def _hold(by: User, account: Account) -> None:
+def gainers(wanted: Wanted, origin: Account | None = None) -> list[int]:
+    """customers_of() a credit; of what is moved, from `origin`, its customers as well."""
+    people = customers_of(wanted.account, wanted.ticket)
+    return sorted({*people, *(customers_of(origin) if origin else [])})
+
+
+def hold(by: User, *accounts: Account) -> None:
     """The locks of a credit, in the order that everybody takes them: against a stop or a new policy, then of the two
     rolling sums. Two credits at once are measured one after the other, and each sees the one before it."""
     locks.share(locks.CREDITS, 0)
     locks.take(locks.CREDITS_BY, by.pk)
-    locks.take(locks.CREDITS_TO, account.pk)
+    for account in sorted(accounts, key=lambda account: account.pk):
+        locks.take(locks.CREDITS_TO, account.pk)
 
 
-def _check(wanted: Wanted, by: User) -> None:
-    """Everything but the limits. Raises CreditError with the field that is wrong."""
+def check(wanted: Wanted, by: User, *, origin: Account | None = None) -> None:
+    """Everything but the limits. Raises CreditError with the field that is wrong. `origin` is the account that what is
+    moved comes from: the ticket may as well be about that one."""
     if not by.may(Permission.GRANT_CREDITS):
         raise CreditError("Your role may not grant credits.")
     if stop := policy.stopped():
         raise CreditError(f"All credits are stopped since {stop.at:%-d %B %Y, %H:%M} UTC: {stop.reason}")
-    if by.pk in customers_of(wanted.account, wanted.ticket):
+    if by.pk in gainers(wanted, origin):
         raise CreditError("You are the customer: a colleague must do it.")
     if wanted.unit not in {wanted.account.currency, DAYS}:
         raise CreditError(f"This account is in {wanted.account.currency}.", "unit")
@@ -220,7 +233,7 @@ def _check(wanted: Wanted, by: User) -> None:
         raise CreditError("This reason is not used any more: choose another.", "reason")
     if not Ticket.objects.visible_to(by).filter(pk=wanted.ticket.pk).exists():
         raise CreditError("No ticket has this reference.", "ticket")
-    if wanted.ticket.account_id not in {None, wanted.account.pk}:
+    if wanted.ticket.account_id not in {None, wanted.account.pk, origin and origin.pk}:
         raise CreditError("This ticket is about another account.", "ticket")
     _check_proof(wanted)
     if CodeSpotter().holds_code([wanted.note]):
@@ -245,8 +258,8 @@ def _check_proof(wanted: Wanted) -> None:
             raise CreditError("This reason needs the card’s serial number or a receipt.", "code")
 
 
-def _post(
-    wanted: Wanted, *, by: User, approval: Approval | None, moves: CreditReversal | None, now: datetime
+def post(
+    wanted: Wanted, *, by: User, approval: Approval | None, moves: CreditReversal | None = None, now: datetime
 ) -> ManualCredit:
     """Writes the credit and what it gives. The caller holds the locks and has checked."""
     account = wanted.account
@@ -291,7 +304,7 @@ def _post(
         granted_at=now,
         policy=policy.current_policy(),
         approval=approval,
-        customers=customers_of(account, wanted.ticket),
+        customers=gainers(wanted, moves.account if moves else None),
         customer_wrote=wanted.ticket.messages.filter(kind=MessageKind.CUSTOMER).exists(),
         transfer=transfer,
         premium_grant=premium_grant,

@@ -4,11 +4,16 @@ from datetime import datetime
 
 from django.db import transaction
 
-from redemption import approvals
+from redemption import approvals, locks
+from redemption.cards import CardError, void_cards
 from redemption.models import Approval, ApprovalAction, ApprovalRequest, User
+from redemption.roles import Permission
 from support import audit, policy
-from support.actions import credits
-from support.models import AuditAction
+from support.actions import credits, reversals
+from support.models import AuditAction, format_amount
+
+# What is done under the lock of credits, shared.
+_CREDITS = {ApprovalAction.CREDIT, ApprovalAction.REVERSAL, ApprovalAction.MOVE}
 
 
 def approve(asked: ApprovalRequest, *, by: User, reason: str = "", now: datetime | None = None) -> Approval:
@@ -17,12 +22,21 @@ def approve(asked: ApprovalRequest, *, by: User, reason: str = "", now: datetime
     A replacement alone waits for whoever hands the new card over.
     """
     with transaction.atomic():
+        if asked.action in _CREDITS:
+            # Before the request's row, as everywhere: the limits that say who may approve stay what they are.
+            locks.share(locks.CREDITS, 0)
         _require_power(asked, by)
         approval = approvals.approve(asked, by=by, reason=reason, now=now)
         audit.record(AuditAction.REQUEST_APPROVED, by=by, target=f"request:{asked.pk}", asked=asked.action)
         match ApprovalAction(asked.action):
             case ApprovalAction.CREDIT:
                 credits.grant_approved(approval, now=now)
+            case ApprovalAction.REVERSAL:
+                reversals.reverse_approved(approval, now=now)
+            case ApprovalAction.MOVE:
+                reversals.move_approved(approval, now=now)
+            case ApprovalAction.VOID:
+                _void(approval, now)
     return approval
 
 
@@ -41,8 +55,34 @@ def withdraw(asked: ApprovalRequest, *, by: User) -> None:
 
 def _require_power(asked: ApprovalRequest, by: User) -> None:
     """How much a role may approve is a limit as well, which the decision itself keeps."""
-    if asked.action != ApprovalAction.CREDIT:
-        return
-    wanted = credits.wanted_by(asked.payload)
-    if not policy.approves(by, unit=wanted.unit, amount=wanted.amount):
-        raise approvals.ApprovalError(f"{wanted.shown} is more than your role may approve: a manager must decide.")
+    if refusal := power_refusal(asked, by):
+        raise approvals.ApprovalError(refusal)
+
+
+def power_refusal(asked: ApprovalRequest, by: User) -> str:
+    """Why this person's role may not approve it, in a sentence; "" where it may."""
+    if asked.action == ApprovalAction.POLICY and not by.may(Permission.MANAGE_CREDITS):
+        return "Only who may change limits approves a change of them."
+    if asked.action not in _CREDITS:
+        return ""
+    unit, amount = asked.payload["unit"], asked.payload["amount"]
+    if asked.action == ApprovalAction.CREDIT:
+        if policy.approves(by, unit=unit, amount=amount):
+            return ""
+        return f"{format_amount(amount, unit)} is more than your role may approve: a manager must decide."
+    # Nothing is given away: whoever may approve any credit in this unit may say that it is taken back or moved.
+    if policy.approves(by, unit=unit, amount=1):
+        return ""
+    return "Your role may approve no credits in this unit: a manager must decide."
+
+
+def _void(approval: Approval, now: datetime | None) -> None:
+    cards = approval.request.payload
+    by = approval.requested_by
+    try:
+        void_cards(**cards, by=by, approval=approval, reason=approval.request.reason, now=now)
+    except CardError as refused:
+        raise approvals.ApprovalError(str(refused)) from None
+    audit.record(
+        AuditAction.CARD_CHANGED, by=by, target=approval.target, change="void", last=cards["last"], approval=approval.pk
+    )
