@@ -1,7 +1,9 @@
 """The audit trail's only way in: an explicit call, in the transaction of what it records."""
 
 import secrets
+from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Any
 
 from django.utils import timezone
 
@@ -14,11 +16,20 @@ class MissingActorError(Exception):
 
 
 def record(
-    action: AuditAction, *, by: User | None, target: str = "", personal: str = "", **details: str | int | None
+    action: AuditAction,
+    *,
+    by: User | None,
+    target: str = "",
+    also: Iterable[str] = (),
+    personal: str = "",
+    **details: Any,
 ) -> AuditEvent:
-    """Writes one event. `details` are ids and enum values; what names a person goes into `personal`, erasable."""
+    """Writes one event. `target` and `also`, what else was seen or touched, are such as “code:1000000123”; `details` are
+    ids and enum values; what names a person goes into `personal`, erasable."""
     if by is None or by.pk is None:
         raise MissingActorError(action)
+    if beside := list(also):
+        details["also"] = beside
     salt = secrets.token_bytes(16)
     event = AuditEvent.objects.create(
         at=timezone.now(),

@@ -332,6 +332,6 @@ def _record(findings: Findings, by: User) -> None:
     if len(targets) == 1:
         audit.record(AuditAction.LOOKED_UP, by=by, target=targets[0])
     elif targets:
-        audit.record(AuditAction.LOOKED_UP, by=by, target=f"{len(targets)} records", records=" ".join(targets))
+        audit.record(AuditAction.LOOKED_UP, by=by, also=targets)
     elif not findings.near and not findings.share_link_of:
         audit.record(AuditAction.LOOKED_UP_NOTHING, by=by)

@@ -129,7 +129,7 @@ def change_many(pks: Iterable[int], *, deed: Deed, by: User, now: datetime | Non
         field=deed.field,
         changed=len(done.changing),
         skipped=len(done.skipped),
-        tickets=" ".join(str(ticket.pk) for ticket in done.changing),
+        also=[f"ticket:{ticket.pk}" for ticket in done.changing],
     )
     return done
 

@@ -91,12 +91,11 @@ class AccountAdmin(WithoutHistory, DeskModelAdmin):
         response = super().changelist_view(request, extra_context)
         changes = getattr(response, "context_data", {}).get("cl")
         if changes is not None:
-            shown = [account.pk for account in changes.result_list]
             audit.record(
                 AuditAction.ACCOUNTS_LISTED,
                 by=request.user,
                 personal=_whom(changes.query.strip()),
-                accounts=" ".join(map(str, shown)),
+                also=[f"account:{account.pk}" for account in changes.result_list],
             )
         return response
 

@@ -3,6 +3,7 @@
 import uuid
 
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -343,13 +344,46 @@ class Migration(migrations.Migration):
                     ("export_requested", "{actor} had {target} made"),
                     ("export_fetched", "{actor} took {target} away"),
                     ("audit_read", "{actor} read the audit trail"),
+                    ("rows_listed", "{actor} listed {target}"),
+                    ("record_opened", "{actor} opened {target}"),
+                    ("print_file_taken", "{actor} took the print file of {target} away"),
                 ],
                 max_length=30,
             ),
         ),
+        migrations.RemoveIndex(
+            model_name="auditevent",
+            name="audit_target",
+        ),
+        migrations.RemoveIndex(
+            model_name="auditevent",
+            name="audit_actor",
+        ),
         migrations.AddIndex(
             model_name="auditevent",
-            index=models.Index(fields=["at"], name="audit_time"),
+            index=models.Index(fields=["target", "-at", "-id"], name="audit_target"),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass("details", "jsonb_path_ops"), name="audit_details"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
+            index=models.Index(fields=["actor_id", "-at", "-id"], name="audit_actor"),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
+            index=models.Index(fields=["action", "-at", "-id"], name="audit_action"),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
+            index=models.Index(fields=["actor_id", "action", "-at", "-id"], name="audit_actor_action"),
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
+            index=models.Index(fields=["-at", "-id"], name="audit_time"),
         ),
         migrations.AddIndex(
             model_name="auditevent",
@@ -415,6 +449,9 @@ class Migration(migrations.Migration):
                             "export_requested",
                             "export_fetched",
                             "audit_read",
+                            "rows_listed",
+                            "record_opened",
+                            "print_file_taken",
                         ],
                     )
                 ),

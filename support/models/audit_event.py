@@ -3,6 +3,7 @@
 Events hold ids only. Personal details go to a side table that can be erased; their salted hash stays in the event.
 """
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 
 from redemption.models.fields import TransactionIdField
@@ -64,6 +65,9 @@ class AuditAction(models.TextChoices):
     EXPORT_REQUESTED = "export_requested", "{actor} had {target} made"
     EXPORT_FETCHED = "export_fetched", "{actor} took {target} away"
     AUDIT_READ = "audit_read", "{actor} read the audit trail"
+    ROWS_LISTED = "rows_listed", "{actor} listed {target}"
+    RECORD_OPENED = "record_opened", "{actor} opened {target}"
+    PRINT_FILE_TAKEN = "print_file_taken", "{actor} took the print file of {target} away"
 
 
 class AuditEvent(models.Model):
@@ -73,7 +77,7 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=30, choices=AuditAction)
     # Such as “code:1000000123”; empty where the action has none.
     target = models.CharField(max_length=60, blank=True)
-    # Ids and enum values only.
+    # Ids and enum values only. “also” lists targets that stood beside: a list's rows, a look-up's findings.
     details = models.JSONField(default=dict)
     personal_hash = models.BinaryField(max_length=32, null=True)
     xact = TransactionIdField()
@@ -84,11 +88,17 @@ class AuditEvent(models.Model):
             models.CheckConstraint(condition=models.Q(action__in=AuditAction.values), name="audit_action_is_known"),
         ]
         indexes = [
+            # The trail's pages go on from (at, id); each filter alone has an index in that order.
             # “Who looked at this account?”
-            models.Index(fields=["target", "-id"], name="audit_target"),
-            models.Index(fields=["actor_id", "-id"], name="audit_actor"),
+            models.Index(fields=["target", "-at", "-id"], name="audit_target"),
+            # Where it stood in a list or among findings.
+            GinIndex(OpClass("details", "jsonb_path_ops"), name="audit_details"),
+            models.Index(fields=["actor_id", "-at", "-id"], name="audit_actor"),
+            models.Index(fields=["action", "-at", "-id"], name="audit_action"),
+            # A rare action of somebody who does much else.
+            models.Index(fields=["actor_id", "action", "-at", "-id"], name="audit_actor_action"),
             # A stretch of time, and the managers' figures of one.
-            models.Index(fields=["at"], name="audit_time"),
+            models.Index(fields=["-at", "-id"], name="audit_time"),
             # The seals: what was written since.
             models.Index(fields=["xact"], name="audit_xact"),
         ]

@@ -58,9 +58,7 @@ def tickets(request: StaffRequest) -> HttpResponse:
     found = queue.page_of(query, number, user=user, now=now)
     rows = [Row(ticket, requester_of(ticket, shown_to=user), queue.due(ticket, now)) for ticket in found[: queue.PAGE]]
     answers = user.may(Permission.ANSWER_TICKETS)
-    audit.record(
-        AuditAction.TICKETS_LISTED, by=user, view=query.view, tickets=" ".join(str(row.ticket.pk) for row in rows)
-    )
+    audit.record(AuditAction.TICKETS_LISTED, by=user, view=query.view, also=[f"ticket:{row.ticket.pk}" for row in rows])
     context = {
         "query": query,
         "rows": rows,

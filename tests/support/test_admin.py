@@ -48,7 +48,7 @@ def test_a_list_of_accounts_is_recorded_with_who_was_on_it_and_the_search_apart(
     assert account.reference in text
     assert other.reference not in text
     event = AuditEvent.objects.get(action=AuditAction.ACCOUNTS_LISTED)
-    assert (event.actor_id, event.details) == (agent.pk, {"accounts": str(account.pk)})
+    assert (event.actor_id, event.details) == (agent.pk, {"also": [f"account:{account.pk}"]})
     assert "jane.doe" not in str(event.details).lower()
     assert AuditPersonal.objects.get(pk=event.pk).text == "jane.doe@EXAMPLE.com"
 

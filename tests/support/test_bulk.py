@@ -35,7 +35,7 @@ def test_each_ticket_has_its_history_and_all_together_one_audit_event():
         assert row.events.get(kind="changed").changes == {"priority": [2, 4]}
     event = AuditEvent.objects.get(action=AuditAction.TICKETS_CHANGED)
     assert event.details == {
-        "field": "priority", "changed": 3, "skipped": 0, "tickets": " ".join(map(str, keys(rows)))
+        "field": "priority", "changed": 3, "skipped": 0, "also": [f"ticket:{key}" for key in keys(rows)]
     }  # fmt: skip
 
 

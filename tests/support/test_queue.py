@@ -177,7 +177,7 @@ def test_showing_the_queue_is_audited():
     one = ticket()
     client.get("/tickets/?view=all&tag=")
     event = AuditEvent.objects.get(action=AuditAction.TICKETS_LISTED)
-    assert event.details == {"view": "all", "tickets": str(one.pk)}
+    assert event.details == {"view": "all", "also": [f"ticket:{one.pk}"]}
     assert event.actor_id == agent.pk
 
 

@@ -261,8 +261,8 @@ def test_what_was_listed_is_recorded(agent):
     tickets = [factories.ticket(subject="Refund") for _ in range(2)]
     look_up("refund", agent)
     event = AuditEvent.objects.get()
-    assert (event.action, event.target) == (AuditAction.LOOKED_UP, "2 records")
-    assert event.details == {"records": f"ticket:{tickets[1].pk} ticket:{tickets[0].pk}"}
+    assert (event.action, event.target) == (AuditAction.LOOKED_UP, "")
+    assert event.details == {"also": [f"ticket:{tickets[1].pk}", f"ticket:{tickets[0].pk}"]}
 
 
 # --- Lists of a card and of an account
