@@ -20,7 +20,7 @@ DEBUG = env.bool("DEBUG", default=False)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 
 # --- Secrets: from the environment; made locally only where DEBUG is on.
-_SECRETS = ("SECRET_KEY", "CODE_KEYS", "OUTBOX_KEY")
+_SECRETS = ("SECRET_KEY", "CODE_KEYS", "OUTBOX_KEY", "SEAL_KEY")
 # Mail too: on the console, digital cards' codes would stand in the log.
 _missing = [name for name in (*_SECRETS, "EMAIL_URL") if not env.str(name, default="")]
 if _missing and not DEBUG:
@@ -57,10 +57,22 @@ def _age_identity(text: str) -> str:
     return text
 
 
+def _seal_key(text: str) -> bytes:
+    """An Ed25519 private key: 32 bytes, written as 64 hexadecimal digits."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ImproperlyConfigured("SEAL_KEY is 64 hexadecimal digits, as `openssl rand -hex 32` makes them.")
+    return key
+
+
 SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 CODE_KEYS = _code_keys(_secret("CODE_KEYS"))
 OUTBOX_KEY = _age_identity(_secret("OUTBOX_KEY"))
+SEAL_KEY = _seal_key(_secret("SEAL_KEY"))
 
 # --- Where it is served
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
@@ -206,16 +218,23 @@ _private: dict[str, Any] = {
     "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
 }
 _pictures = _quarantine = _private
+# Seals leave the database for a place of their own, where nobody who can write to the database can write.
+_seals: dict[str, Any] = {
+    **_private,
+    "OPTIONS": {**_private["OPTIONS"], "location": env.str("SEALS_DIR", default=str(VAR_DIR / "seals"))},
+}
+_options = {
+    "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+    "region_name": env.str("S3_REGION", default="") or None,
+    "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+    "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+    "default_acl": "private",
+    "file_overwrite": False,
+}
+_s3 = "storages.backends.s3.S3Storage"
+if _seals_bucket := env.str("S3_SEALS_BUCKET", default=""):
+    _seals = {"BACKEND": _s3, "OPTIONS": {**_options, "bucket_name": _seals_bucket}}
 if _bucket := env.str("S3_BUCKET", default=""):
-    _options = {
-        "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
-        "region_name": env.str("S3_REGION", default="") or None,
-        "access_key": env.str("S3_ACCESS_KEY", default="") or None,
-        "secret_key": env.str("S3_SECRET_KEY", default="") or None,
-        "default_acl": "private",
-        "file_overwrite": False,
-    }
-    _s3 = "storages.backends.s3.S3Storage"
     _pictures = {"BACKEND": _s3, "OPTIONS": {**_options, "bucket_name": _bucket}}
     # A bucket of its own can have rules of its own.
     _quarantine_bucket = env.str("S3_QUARANTINE_BUCKET", default="") or _bucket
@@ -224,6 +243,9 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "pictures": _pictures,
     "quarantine": _quarantine,
+    "seals": _seals,
+    # Lists that managers take away: for whoever asked, through a page that asks who fetches.
+    "exports": _pictures,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -256,6 +278,12 @@ SUPPORT_ADDRESS = env.str("SUPPORT_ADDRESS", default="Redemption Desk <support@l
 # Where customers' mails are fetched from; without it they come through `manage.py receive_mail` alone.
 IMAP_URL = env.str("IMAP_URL", default="")
 IMAP_DONE_FOLDER = env.str("IMAP_DONE_FOLDER", default="")
+
+# --- Seals over what must not change
+# Who gets the newest seal each day, outside the house at best.
+AUDITOR_EMAIL = env.str("AUDITOR_EMAIL", default="")
+# Rows are sealed each 30 seconds: unsealed ones as old as this mean that it stands still.
+SEAL_LAG_ALARM = env.int("SEAL_LAG_ALARM", default=300)
 
 # --- Language and time
 LANGUAGE_CODE = "en-gb"

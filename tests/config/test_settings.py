@@ -24,6 +24,7 @@ def production(**changes):
         "SECRET_KEY": secrets.token_urlsafe(48),
         "CODE_KEYS": f"1:{secrets.token_hex(32)}",
         "OUTBOX_KEY": str(pyrage.x25519.Identity.generate()),
+        "SEAL_KEY": secrets.token_hex(32),
         "DATABASE_URL": "postgres://desk:secret@127.0.0.1:1/desk",
         "ALLOWED_HOSTS": "desk.example.com",
         "EMAIL_URL": "smtp://127.0.0.1:25",
@@ -89,7 +90,7 @@ def test_the_readme_gives_every_default_that_is_written_out():
         assert told[name] == f"`{text.lower() if isinstance(default, bool) else text}`", name
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "CODE_KEYS", "OUTBOX_KEY", "DATABASE_URL", "EMAIL_URL"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "CODE_KEYS", "OUTBOX_KEY", "SEAL_KEY", "DATABASE_URL", "EMAIL_URL"])
 def test_production_does_not_start_without_a_secret_and_names_it(name):
     started = manage("check", **{name: None})
     assert started.returncode != 0
@@ -98,8 +99,8 @@ def test_production_does_not_start_without_a_secret_and_names_it(name):
 
 
 def test_production_names_all_that_is_missing_at_once():
-    started = manage("check", SECRET_KEY=None, CODE_KEYS=None, OUTBOX_KEY=None, EMAIL_URL=None)
-    assert started.stderr.startswith("Set SECRET_KEY, CODE_KEYS, OUTBOX_KEY, EMAIL_URL in the environment")
+    started = manage("check", SECRET_KEY=None, CODE_KEYS=None, OUTBOX_KEY=None, SEAL_KEY=None, EMAIL_URL=None)
+    assert started.stderr.startswith("Set SECRET_KEY, CODE_KEYS, OUTBOX_KEY, SEAL_KEY, EMAIL_URL in the environment")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,14 @@ def test_an_outbox_key_that_is_no_identity_is_told_in_a_sentence(key):
     assert started.stderr.startswith("OUTBOX_KEY is an age identity")
     assert "Traceback" not in started.stderr
     assert key not in started.stderr
+
+
+@pytest.mark.parametrize("key", ["secret", "00", "g" * 64], ids=["no key", "too short", "no digits"])
+def test_a_seal_key_of_another_form_is_told_in_a_sentence(key):
+    started = manage("check", SEAL_KEY=key)
+    assert started.returncode != 0
+    assert started.stderr.startswith("SEAL_KEY is 64 hexadecimal digits")
+    assert "Traceback" not in started.stderr
 
 
 def test_production_passes_the_deployment_checks():
