@@ -1,8 +1,9 @@
 """Premium time that people grant and take back, beside what redeem() grants."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.backends.postgresql.psycopg_any import DateRange
 from django.utils import timezone
 
 from redemption.models import Account, PremiumGrant
@@ -32,7 +33,11 @@ def grant_days(account: Account, days: int, *, now: datetime | None = None) -> P
         account.had_premium = True
         account.save(update_fields=["premium_until", "premium_anchor_day", "had_premium"])
         return PremiumGrant.objects.create(
-            account=account, period=(stretch.start, stretch.end), days=days, anchor_day=stretch.anchor_day, at=now
+            account=account,
+            period=DateRange(stretch.start, stretch.end),
+            days=days,
+            anchor_day=stretch.anchor_day,
+            at=now,
         )
 
 
@@ -57,19 +62,28 @@ def take_back(grant: PremiumGrant, *, now: datetime | None = None) -> int:
         left = days_left(grant, now=now)
         if not left:
             raise PremiumError("Nothing of it is left to take back.")
-        start, end = grant.period.lower, grant.period.upper - timedelta(days=left)
-        grant.period = (start, end) if start < end else None
+        back = timedelta(days=left)
+        start, end = grant.period.lower, grant.period.upper - back
+        if start < end:
+            _place(grant, start, end)
+        else:
+            grant.period = None
         grant.taken_back += left
-        grant.save(update_fields=["period", "taken_back"])
+        grant.save(update_fields=["period", "anchor_day", "taken_back"])
         for later in grants[grants.index(grant) + 1 :]:
-            moved = timedelta(days=left)
-            later.period = (later.period.lower - moved, later.period.upper - moved)
-            later.save(update_fields=["period"])
+            _place(later, later.period.lower - back, later.period.upper - back)
+            later.save(update_fields=["period", "anchor_day"])
         last = PremiumGrant.objects.filter(account=account, period__isnull=False).order_by("-period").first()
-        account.premium_until = last.period.upper if last else None
-        account.premium_anchor_day = account.premium_until.day if account.premium_until else None
+        account.premium_until, account.premium_anchor_day = (
+            (last.period.upper, last.anchor_day) if last else (None, None)
+        )
         account.save(update_fields=["premium_until", "premium_anchor_day"])
     return left
+
+
+def _place(grant: PremiumGrant, start: date, end: date) -> None:
+    """Months that follow are counted from the new end: the chain begins anew there, as after days."""
+    grant.period, grant.anchor_day = DateRange(start, end), end.day
 
 
 def _locked(account: Account) -> Account:

@@ -187,8 +187,7 @@ def _own_attempt(attempt: Attempt) -> Entry:
 
 
 def _grant(grant: PremiumGrant) -> Entry:
-    period = f"{grant.period.lower:%-d %B %Y} up to {grant.period.upper:%-d %B %Y}"
-    return Entry(grant.at, "workspace_premium", "Premium time", period)
+    return Entry(grant.at, "workspace_premium", "Premium time", str(grant))
 
 
 # --- Tickets

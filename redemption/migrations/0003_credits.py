@@ -166,6 +166,21 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AlterField(
+            model_name="approvalrequest",
+            name="status",
+            field=models.CharField(
+                choices=[
+                    ("pending", "Waiting"),
+                    ("approved", "Approved"),
+                    ("rejected", "Rejected"),
+                    ("withdrawn", "Withdrawn"),
+                    ("expired", "Expired"),
+                ],
+                default="pending",
+                max_length=10,
+            ),
+        ),
+        migrations.AlterField(
             model_name="premiumgrant",
             name="period",
             field=django.contrib.postgres.fields.ranges.DateRangeField(null=True),

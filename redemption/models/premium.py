@@ -52,4 +52,9 @@ class PremiumGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.period.lower} – {self.period.upper}" if self.period else "Taken back"
+        """“15 June 2026 up to 15 July 2026”, and what was taken back of it."""
+        back = f"{self.taken_back} day{'' if self.taken_back == 1 else 's'}"
+        if self.period is None:
+            return f"All {back} taken back"
+        kept = f"{self.period.lower:%-d %B %Y} up to {self.period.upper:%-d %B %Y}"
+        return f"{kept}, {back} taken back" if self.taken_back else kept

@@ -152,7 +152,6 @@ def _history(account: Account) -> dict[str, Any]:
     return {
         "account": account,
         "wallets": [format_minor(wallet.balance, wallet.currency) for wallet in account.wallets.order_by("currency")],
-        "grants": account.premium_grants.order_by("-period")[:MOST_SHOWN],
         "redemptions": redemptions,
         "attempts": account.attempts.order_by("-pk")[:MOST_SHOWN],
     }

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -48,7 +49,11 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
         "new_ticket_query": urlencode({"account": found.reference}),
         "timeline": account_timeline(found, tickets.rows),
         "statement": statement(found, limit=limit_of(request, "statement")),
-        "grants": part(request, "grants", PremiumGrant.objects.filter(account=found).order_by("-period")),
+        "grants": part(
+            request,
+            "grants",
+            PremiumGrant.objects.filter(account=found).order_by(F("period").desc(nulls_last=True), "-pk"),
+        ),
         "redemptions": part(
             request,
             "redemptions",
