@@ -92,9 +92,10 @@ async def retry_stalled_jobs(timestamp: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="redemption.roll_up_tallies", queueing_lock="roll_up_tallies")
 def roll_up_tallies(timestamp: int) -> None:
-    from redemption.tallies import roll_up
+    from redemption import day_tallies, tallies
 
-    roll_up()
+    tallies.roll_up()
+    day_tallies.roll_up()
 
 
 @app.periodic(cron="* * * * *")

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 _ROLL_UP = """
     WITH bounds AS (
         SELECT xact AS low, pg_snapshot_xmin(pg_current_snapshot()) AS high FROM redemption_tallymark
+        WHERE id = 1
     ), happened AS (
         SELECT e.batch_id, e.kind, e.first_serial, e.last_serial - e.first_serial + 1 AS cards, e.at
         FROM redemption_cardevent e, bounds WHERE e.xact >= low AND e.xact < high
@@ -52,7 +53,7 @@ _ROLL_UP = """
             activated = t.activated + EXCLUDED.activated, redeemed = t.redeemed + EXCLUDED.redeemed,
             refused = t.refused + EXCLUDED.refused, outstanding = t.outstanding + EXCLUDED.outstanding
     )
-    UPDATE redemption_tallymark SET xact = bounds.high, at = now() FROM bounds
+    UPDATE redemption_tallymark SET xact = bounds.high, at = now() FROM bounds WHERE id = 1
 """
 
 
@@ -62,5 +63,5 @@ def roll_up() -> None:
         # The lock comes in a statement of its own: the bounds must be read in a snapshot taken after it.
         # The mark exists before it is locked: a missing row locks nothing.
         cursor.execute("INSERT INTO redemption_tallymark (id, xact, at) VALUES (1, '0', now()) ON CONFLICT DO NOTHING")
-        cursor.execute("SELECT FROM redemption_tallymark FOR UPDATE")
+        cursor.execute("SELECT FROM redemption_tallymark WHERE id = 1 FOR UPDATE")
         cursor.execute(_ROLL_UP)

@@ -53,7 +53,7 @@ class BatchTally(models.Model):
 
 
 class TallyMark(models.Model):
-    """One row: every record below this transaction id is in the tallies."""
+    """One row for batches’ tallies and one for days’: every record below this transaction id is in them."""
 
     xact = TransactionIdField()
     at = models.DateTimeField()
