@@ -42,7 +42,22 @@ def send_acknowledgement_job(ticket_id: int, tries: int = 0) -> None:
             send_acknowledgement_job.configure(schedule_at=later).defer(ticket_id=ticket_id, tries=tries + 1)
 
 
+@app.task(name="support.make_export", retry=_WHEN_THE_DATABASE_IS_AWAY)
+def make_export_job(export_id: int) -> None:
+    from support.exports.making import make
+
+    make(export_id)
+
+
 # --- Again and again, as redemption.jobs does it.
+
+
+@app.periodic(cron="10 3 * * *")
+@app.task(name="support.remove_exports", queueing_lock="remove_exports")
+def remove_exports(timestamp: int) -> None:
+    from support.exports.making import remove_old
+
+    remove_old()
 
 
 @app.periodic(cron="* * * * *")
@@ -55,3 +70,12 @@ def poll_mail(timestamp: int) -> None:
     except MailboxError as refused:
         # In a minute it is tried again; the mails wait in the mailbox.
         logger.warning("%s", refused)
+
+
+@app.periodic(cron="20 * * * *")
+@app.task(name="support.expire_requests", queueing_lock="expire_requests")
+def expire_requests(timestamp: int) -> None:
+    """End what nobody decided in time. Nothing waits for it: who decides or asks anew finds it over as well."""
+    from redemption import approvals
+
+    approvals.expire()

@@ -14,6 +14,7 @@ from redemption.code_spotting import CodeSpotter
 from redemption.models import Account, Approval, ApprovalAction, ApprovalRequest, Book, Code, TransferKind, User
 from redemption.roles import Permission
 from support import audit, policy
+from support.credit_defaults import MOVED_CARD
 from support.models import (
     DAYS,
     Attachment,
@@ -29,7 +30,10 @@ from support.models import (
 )
 from support.policy import Hit
 
+# Of money, in minor units, and of premium time.
 LARGEST = 10**12
+MOST_DAYS = 3_660
+LONGEST_NOTE = 1000
 
 
 class CreditError(Exception):
@@ -93,11 +97,10 @@ def grant(wanted: Wanted, *, by: User, now: datetime | None = None) -> ManualCre
     Raises NeedsSecondPersonError above the limits, CreditError where it cannot be credited at all.
     """
     now = now or timezone.now()
-    if again := ManualCredit.objects.filter(key=wanted.key, granted_by=by).first():
-        return again
     with transaction.atomic():
         hold(by, wanted.account)
-        if again := ManualCredit.objects.filter(key=wanted.key, granted_by=by).first():
+        # Under the lock: of a form that is sent twice at once, the second finds what the first has made.
+        if again := _made_before(wanted, by):
             return again
         check(wanted, by)
         limit, passed = measure(wanted, by=by, now=now)
@@ -175,8 +178,17 @@ def grant_approved(approval: Approval, *, now: datetime | None = None) -> Manual
         hold(approval.requested_by, wanted.account)
         if ManualCredit.objects.filter(approval=approval).exists():
             raise CreditError("This approval was used before.")
+        if ManualCredit.objects.filter(key=wanted.key).exists():
+            raise CreditError("This was credited since it was asked for.")
         check(wanted, approval.requested_by)
+        check_approver(approval, gainers(wanted))
         return post(wanted, by=approval.requested_by, approval=approval, now=now)
+
+
+def check_approver(approval: Approval, customers: Sequence[int]) -> None:
+    """The request has kept who would gain when it was asked for; this is who would gain by now."""
+    if approval.decided_by_id in customers:
+        raise CreditError("You are the customer: a colleague must decide it.")
 
 
 def measure(wanted: Wanted, *, by: User, now: datetime) -> tuple[CreditLimit, list[Hit]]:
@@ -207,6 +219,27 @@ def gainers(wanted: Wanted, origin: Account | None = None) -> list[int]:
     return sorted({*people, *(customers_of(origin) if origin else [])})
 
 
+def _made_before(wanted: Wanted, by: User) -> ManualCredit | None:
+    """What the same form has made. Raises CreditError where it asks for something else now."""
+    made = ManualCredit.objects.filter(key=wanted.key).first()
+    if made is None:
+        return None
+    is_same = (made.granted_by_id, made.account_id, made.unit, made.amount, made.reason_id, made.ticket_id) == (
+        by.pk,
+        wanted.account.pk,
+        wanted.unit,
+        wanted.amount,
+        wanted.reason.pk,
+        wanted.ticket.pk,
+    ) and (made.code_id, made.receipt_id) == (
+        wanted.code and wanted.code.pk,
+        wanted.receipt and wanted.receipt.pk,
+    )
+    if not is_same:
+        raise CreditError("This form has granted a credit before: open a new one.")
+    return made
+
+
 def hold(by: User, *accounts: Account) -> None:
     """The locks of a credit, in the order that everybody takes them: against a stop or a new policy, then of the two
     rolling sums. Two credits at once are measured one after the other, and each sees the one before it."""
@@ -227,8 +260,9 @@ def check(wanted: Wanted, by: User, *, origin: Account | None = None) -> None:
         raise CreditError("You are the customer: a colleague must do it.")
     if wanted.unit not in {wanted.account.currency, DAYS}:
         raise CreditError(f"This account is in {wanted.account.currency}.", "unit")
-    if not 0 < wanted.amount <= LARGEST:
-        raise CreditError("Write an amount above zero.", "amount")
+    _check_amount(wanted)
+    if wanted.reason.slug == MOVED_CARD and not origin:
+        raise CreditError("What a card gave is moved from the card’s page.", "reason")
     if wanted.reason.is_retired:
         raise CreditError("This reason is not used any more: choose another.", "reason")
     if not Ticket.objects.visible_to(by).filter(pk=wanted.ticket.pk).exists():
@@ -236,8 +270,19 @@ def check(wanted: Wanted, by: User, *, origin: Account | None = None) -> None:
     if wanted.ticket.account_id not in {None, wanted.account.pk, origin and origin.pk}:
         raise CreditError("This ticket is about another account.", "ticket")
     _check_proof(wanted)
+    if len(wanted.note) > LONGEST_NOTE:
+        raise CreditError(f"Write at most {LONGEST_NOTE:,} characters.", "note")
     if CodeSpotter().holds_code([wanted.note]):
         raise CreditError("There is a code in it: name the card by its serial number.", "note")
+
+
+def _check_amount(wanted: Wanted) -> None:
+    most = MOST_DAYS if wanted.unit == DAYS else LARGEST
+    # Whole, whoever calls: a fraction of a penny would be rounded somewhere.
+    if type(wanted.amount) is not int or wanted.amount <= 0:
+        raise CreditError("Write an amount above zero.", "amount")
+    if wanted.amount > most:
+        raise CreditError(f"Nobody grants more than {format_amount(most, wanted.unit)} at once.", "amount")
 
 
 def _check_proof(wanted: Wanted) -> None:

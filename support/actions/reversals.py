@@ -85,6 +85,7 @@ def reverse_approved(approval: Approval, *, now: datetime | None = None) -> Cred
         credit = ManualCredit.objects.select_related("account").get(pk=asked.payload["credit"])
         credits.hold(by, credit.account)
         _check_reversal(credit, by)
+        credits.check_approver(approval, _customers(credit))
         taken = _take_back(
             credit.transfer,
             credit.premium_grant,
@@ -186,6 +187,7 @@ def move_approved(approval: Approval, *, now: datetime | None = None) -> ManualC
         Code.objects.select_for_update(no_key=True).get(pk=redemption.code_id)
         ticket = Ticket.objects.get(pk=asked.payload["ticket"])
         wanted = _check_move(redemption, to=to, ticket=ticket, by=by, now=now, key=asked.payload["key"])
+        credits.check_approver(approval, credits.gainers(wanted, origin))
         transfer, grant = _given(redemption)
         taken = _take_back(
             transfer,
