@@ -99,9 +99,10 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    "procrastinate.contrib.django",
     "redemption",
     "support",
+    # After ours, whose `procrastinate` command says more when a worker starts.
+    "procrastinate.contrib.django",
 ]
 
 MIDDLEWARE = [
@@ -158,6 +159,8 @@ _database.setdefault("OPTIONS", {}).update(
     prepare_threshold=2,
 )
 DATABASES = {"default": _database}
+# The group that holds the application's rights; `manage.py database_roles` makes it.
+DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="redemption_app")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People

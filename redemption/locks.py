@@ -18,6 +18,8 @@ CREDITS = 6
 CREDITS_BY = 7
 CREDITS_TO = 8
 SEALING = 9
+# Whoever gives the application its rights in the database.
+RIGHTS = 10
 
 
 def share(lock: int, row_id: int) -> None:

@@ -20,7 +20,7 @@ class DatabaseClient(PostgresqlClient):
         cls, settings_dict: dict[str, Any], parameters: Iterable[str]
     ) -> tuple[list[str], dict[str, str] | None]:
         info = server.ensure_running()
-        embedded = {**settings_dict, "HOST": info.host, "PORT": info.port, "USER": info.user}
+        embedded = {**settings_dict, "HOST": info.host, "PORT": info.port, "USER": settings_dict["USER"] or info.user}
         (_, *arguments), environment = super().settings_to_cmd_args_env(embedded, parameters)
         return [str(server.bin_folder() / "psql"), *arguments], environment
 
@@ -35,7 +35,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         params: dict[str, Any] = super().get_connection_params()
         info = server.ensure_running()
         # An empty hostaddr keeps a PGHOSTADDR of the caller's environment out.
-        params.update(host=info.host, hostaddr="", port=info.port, user=info.user)
+        params.update(host=info.host, hostaddr="", port=info.port, user=self.settings_dict["USER"] or info.user)
         if self.settings_dict["NAME"]:
             _create_once(self.settings_dict["NAME"])
         return params

@@ -27,9 +27,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     logging.disable(logging.INFO)
     django.setup()
+    from django.conf import settings
     from django.db import connection
 
+    from tests import owner
     from tests.bench.report import as_json, table
+
+    owner.be(settings.DATABASE_OWNER)
 
     name = connection.settings_dict["NAME"]
     # Of this process alone, so that tests and another bench can run beside it.

@@ -29,6 +29,7 @@ from redemption.replacing import replace_card, replace_payload
 from redemption.roles import Role
 from redemption.tallies import roll_up
 from tests import factories, leak_search
+from tests.owner import owner_cursor
 from tests.redemption.batch_world import draft, pins, printed, printer
 from tests.support.desk import at_the_desk
 
@@ -225,7 +226,7 @@ def written_on_the_way(log, started):
     """All that was written, and where."""
     cluster = []
     if connection.vendor == "postgresql" and "embedded" in connection.settings_dict["ENGINE"]:
-        with connection.cursor() as cursor:
+        with owner_cursor() as cursor:
             cursor.execute("CHECKPOINT")
         cluster = [("the server's log", log_file().read_bytes())]
     yield from leak_search.tables()
@@ -339,7 +340,7 @@ def test_the_search_looks_into_bytes_sessions_logs_and_files(log, tmp_path):
     assert (
         leak_search.Search(needles, {PRINTED.encode()})(leak_search.files([tmp_path], since=time.time() + 60)) == set()
     )
-    with connection.cursor() as cursor:
+    with owner_cursor() as cursor:
         cursor.execute("CREATE TABLE forgotten (kept bytea)")
         try:
             cursor.execute("INSERT INTO forgotten VALUES (%s)", [PRINTED.encode()])

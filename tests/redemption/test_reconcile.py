@@ -17,7 +17,8 @@ from redemption.replacing import replace_card, replace_payload
 from redemption.roles import Role
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+# What disagrees is planted by the owner: the application could not.
+pytestmark = [pytest.mark.django_db, pytest.mark.as_owner]
 
 
 class World:
@@ -84,7 +85,7 @@ LIFT_THE_GUARDS = """
 
 
 def plant(sql, *params):
-    """Writes past every guard, as only the owner of the tables can; the test's rollback puts the guards back."""
+    """Writes past every guard, as only the owner can; the test's rollback puts the guards back."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(LIFT_THE_GUARDS)

@@ -31,6 +31,7 @@ from redemption.reconcile import reconcile
 from redemption.redeem import KeyRunningError, redeem
 from redemption.refusals import RefusalReason
 from tests import factories
+from tests.owner import owner_cursor
 from tests.simulation.crowd import all_at_once
 from tests.simulation.dying import Worker
 
@@ -170,7 +171,7 @@ def test_a_worker_killed_while_its_try_is_being_counted_counts_it_once(crowd):
 def commits_wait_for(crowd):
     """Every redemption's commit asks for this advisory lock: whoever holds it stops commits that are under way."""
     number = 7_007_007
-    with connection.cursor() as cursor:
+    with owner_cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS"
             f" 'BEGIN PERFORM pg_advisory_xact_lock_shared({number}); RETURN NULL; END'"
@@ -180,7 +181,7 @@ def commits_wait_for(crowd):
             " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_at_commit()"
         )
     yield number
-    with connection.cursor() as cursor:
+    with owner_cursor() as cursor:
         cursor.execute("DROP TRIGGER wait_at_commit ON redemption_redemption")
         cursor.execute("DROP FUNCTION wait_at_commit()")
 

@@ -4,17 +4,18 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.management.commands.flush import Command as Flush
-from django.db import connections, transaction
+from django.db import connections
+
+from tests.owner import owner_cursor
 
 KEPT = {"django_migrations"}
 
 
 class Command(Flush):
     def handle(self, **options: Any) -> None:
-        database = options["database"]
-        connection = connections[database]
+        connection = connections[options["database"]]
         tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT
-        with transaction.atomic(using=database), connection.cursor() as cursor:
+        with owner_cursor() as cursor, cursor.connection.transaction():
             for table in sorted(tables):
                 cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             # Foreign keys are checked when the transaction ends, and then nothing is left to refer to.
