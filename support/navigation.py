@@ -21,6 +21,9 @@ _DESK = [
     ("Look-up", "search", "/", _P.LOOK_UP),
     ("Accounts", "person_search", "admin:redemption_account_changelist", _P.VIEW_ACCOUNTS),
 ]
+_CREDITS = [
+    ("Exports", "download", "exports", _P.EXPORT),
+]
 _HOUSE = [
     ("Known errors", "rule", "admin:support_knownerror_changelist", _P.MANAGE_DESK),
     ("Macros", "quick_phrases", "admin:support_macro_changelist", _P.MANAGE_DESK),
@@ -28,9 +31,9 @@ _HOUSE = [
     ("Holidays", "event_busy", "admin:support_holiday_changelist", _P.MANAGE_DESK),
     ("Targets", "timer", "admin:support_target_changelist", _P.MANAGE_DESK),
     ("People", "group", "admin:redemption_user_changelist", _P.MANAGE_STAFF),
-    ("Audit trail", "policy", "admin:support_auditevent_changelist", _P.VIEW_AUDIT),
+    ("Audit trail", "policy", "audit", _P.VIEW_AUDIT),
 ]
-_GROUPS = [("Desk", _DESK), ("Catalogue", _CATALOGUE), ("House", _HOUSE)]
+_GROUPS = [("Desk", _DESK), ("Credits", _CREDITS), ("Catalogue", _CATALOGUE), ("House", _HOUSE)]
 
 
 def sidebar(request: StaffRequest) -> list[dict[str, Any]]:

@@ -5,11 +5,16 @@ from django.urls import path
 from support.views.account import account
 from support.views.attachments import original, picture, small_picture
 from support.views.attempt import attempt
+from support.views.audit import audit
 from support.views.bulk import bulk
 from support.views.code import act, code, diagnose_account
+from support.views.credit import credit, reverse_credit
 from support.views.drafts import draft
+from support.views.exports import export, export_file, exports, new_export
 from support.views.known_error import choose, use_reply
 from support.views.lookup import lookup
+from support.views.move_card import move_card
+from support.views.new_credit import new_credit
 from support.views.new_ticket import new_ticket
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
@@ -24,8 +29,18 @@ urlpatterns = [
     path("codes/<int:serial>/", code, name="code"),
     path("codes/<int:serial>/diagnose/", diagnose_account, name="diagnose"),
     path("codes/<int:serial>/do/<str:verb>/", act, name="act"),
+    path("codes/<int:serial>/move/", move_card, name="move_card"),
     path("customers/<str:reference>/", account, name="account"),
     path("attempts/<str:reference>/", attempt, name="attempt"),
+    path("exports/", exports, name="exports"),
+    path("exports/new/", new_export, name="new_export"),
+    path("exports/<int:pk>/", export, name="export"),
+    path("exports/<int:pk>/file/", export_file, name="export_file"),
+    path("audit/", audit, name="audit"),
+    path("credits/new/", new_credit, name="new_credit"),
+    # After every other address below credits/: it takes what is left.
+    path("credits/<str:reference>/", credit, name="credit"),
+    path("credits/<str:reference>/reverse/", reverse_credit, name="reverse_credit"),
     path("tickets/", tickets, name="tickets"),
     path("tickets/bulk/", bulk, name="bulk"),
     path("tickets/views/", save, name="save_view"),

@@ -25,6 +25,7 @@ from support.card_actions import ACTIONS
 from support.models import (
     AuditAction,
     Cause,
+    Export,
     Holiday,
     Macro,
     MessageKind,
@@ -59,6 +60,15 @@ POST act (thaw)                          302     404     404     404     303    
 POST act (unknown)                       302     404     404     404     404     404     404     404     404     404
 GET account                              302     404     404     404     200     200     200     200     200     404
 GET attempt                              302     404     404     404     200     200     200     200     200     404
+GET exports                              302     404     404     404     404     404     200     200     200     404
+POST new_export                          302     404     404     404     404     404     422     422     422     404
+POST new_export (credits)                302     404     404     404     404     404     303     303     303     404
+GET export (one's own)                   302     404     404     404     404     404     200     200     200     404
+GET export (another's)                   302     404     404     404     404     404     404     404     404     404
+POST export_file (one's own)             302     404     404     404     404     404     303     303     303     404
+POST export_file (another's)             302     404     404     404     404     404     404     404     404     404
+GET audit                                302     404     404     404     404     404     200     200     200     404
+POST audit                               302     404     404     404     404     404     303     303     303     404
 GET tickets                              302     404     404     200     200     200     200     200     200     404
 GET bulk                                 302     404     404     303     303     303     303     404     303     404
 POST bulk                                302     404     404     200     200     200     200     404     200     404
@@ -148,7 +158,6 @@ product                                    -       -       -       -       r    
 program                                    -       -       -       -       r       r     rac       r     rac       -
 retailer                                   -       -       -       -       r       r     rac       r     rac       -
 account                                    -       -       -       -       r       r     rac       r     rac       -
-auditevent                                 -       -       -       -       -       -       r       r       r       -
 openinghours                               -       -       -       -       -       -    racd       -    racd       -
 holiday                                    -       -       -       -       -       -    racd       -    racd       -
 target                                     -       -       -       -       -       -     rcd       -     rcd       -
@@ -195,6 +204,10 @@ class World:
         }
         # To link them to.
         self.twins = {"private": factories.ticket(), "public": factories.ticket(channel=TicketChannel.SOCIAL)}
+        self.export, self.other_export = (
+            Export.objects.create(what="credits", format="csv", status="done", by=by)
+            for by in (self.me or agent, agent)
+        )
         self.view = SavedView.objects.create(owner=self.me or agent, name="Mine", query="view=all")
         self.other_view = SavedView.objects.create(owner=agent, name="Hers", query="view=all")
         # Written by whoever may: by the reader, where he may take it back.
@@ -219,7 +232,6 @@ class World:
         self.macro = Macro.objects.create(name="Ask for the country", body="Which country?")
         self.rows = {
             "account": self.account,
-            "auditevent": self.event,
             "batch": batch,
             "holiday": Holiday.objects.create(day="2026-12-25", name="Christmas"),
             "knownerror": self.cause.known_error,
@@ -266,6 +278,15 @@ def requests(world):
         "POST act (unknown)": (f"{of['codes']}do/void/", {}),
         "GET account": (of["customer"], {}),
         "GET attempt": (f"/attempts/{world.attempt.reference}/", {}),
+        "GET exports": ("/exports/", {}),
+        "POST new_export": ("/exports/new/", {}),
+        "POST new_export (credits)": ("/exports/new/", {"what": "credits", "query": "unit=GBP", "format": "xlsx"}),
+        "GET export (one's own)": (f"/exports/{world.export.pk}/", {}),
+        "GET export (another's)": (f"/exports/{world.other_export.pk}/", {}),
+        "POST export_file (one's own)": (f"/exports/{world.export.pk}/file/", {}),
+        "POST export_file (another's)": (f"/exports/{world.other_export.pk}/file/", {}),
+        "GET audit": ("/audit/", {"target": f"account:{account.pk}"}),
+        "POST audit": ("/audit/", {"target": account.reference}),
         "GET tickets": ("/tickets/", {}),
         "GET bulk": ("/tickets/bulk/", {}),
         "POST bulk": ("/tickets/bulk/", {"deed": "priority:4", "chosen": str(world.asked["public"].pk)}),
