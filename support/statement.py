@@ -15,6 +15,8 @@ class Line:
     amount: str
     left: str
     serial: int | None
+    # The manual credit that it is, or that it takes back.
+    credit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ def statement(account: Account, *, limit: int) -> Statement:
     wallets = Wallet.objects.filter(account=account).order_by("currency")
     balances = [format_minor(wallet.balance, wallet.currency) for wallet in wallets]
     transfers = list(
-        Transfer.objects.filter(wallet__account=account).select_related("wallet").order_by("-pk")[: limit + 1]
+        Transfer.objects.filter(wallet__account=account)
+        .select_related("wallet", "credit_granted__reason", "reverses__credit_granted__reason")
+        .order_by("-pk")[: limit + 1]
     )
     left: dict[int, int] = {}
     lines = []
@@ -41,13 +45,15 @@ def statement(account: Account, *, limit: int) -> Statement:
         assert wallet
         came_in = transfer.credit == Book.CUSTOMER_CREDIT
         balance = left.setdefault(wallet.pk, wallet.balance)
+        credit = getattr(transfer, "credit_granted", None) or getattr(transfer.reverses, "credit_granted", None)
         lines.append(
             Line(
                 at=transfer.effective_at,
-                what=transfer.get_kind_display(),
+                what=f"{transfer.get_kind_display()}: {credit.reason}" if credit else transfer.get_kind_display(),
                 amount=("+" if came_in else "\N{MINUS SIGN}") + format_minor(transfer.amount, transfer.currency),
                 left=format_minor(balance, transfer.currency),
                 serial=transfer.code_id,
+                credit=credit.reference if credit else "",
             )
         )
         left[wallet.pk] = balance - (transfer.amount if came_in else -transfer.amount)

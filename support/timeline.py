@@ -19,11 +19,12 @@ from redemption.models import (
     Code,
     PremiumGrant,
     Transfer,
+    TransferKind,
     User,
 )
 from redemption.money import format_minor
 from redemption.refusals import REFUSALS, RefusalReason
-from support.models import Message, MessageKind, Ticket, TicketStatus
+from support.models import ManualCredit, Message, MessageKind, Ticket, TicketStatus
 
 MOST_SHOWN = 50
 # Of a message: enough to know which one it is.
@@ -63,6 +64,7 @@ class Entry:
     country: str = ""
     card: int | None = None
     ticket: Ticket | None = None
+    credit: ManualCredit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,41 +76,46 @@ class Timeline:
     has_older: bool
 
 
-def timeline(code: Code, tickets: Sequence[Ticket] = ()) -> Timeline:
+def timeline(code: Code, tickets: Sequence[Ticket] = (), *, with_credits: bool = False) -> Timeline:
     """A card's story, from its newest fifty attempts, near attempts, events of it and of its batch, and transfers; and
-    from the tickets given, which are those that the reader may see."""
+    from the tickets given, which are those that the reader may see. `with_credits`: with those that agents granted for
+    it, which not every reader may see."""
     events = _events(code)
     tries = Attempt.objects.select_related("account")
     # Its index holds them in this order: a code that was tried ten thousand times costs no more.
     attempts = list(tries.filter(code=code.pk).order_by("-pk")[: MOST_SHOWN + 1])
     near = _newest(tries.filter(near_code=code.pk))
-    transfers = _newest(Transfer.objects.filter(code=code.pk))
+    transfers = _newest(_told(Transfer.objects.filter(code=code.pk)))
+    days = _newest(_credits().filter(code=code.pk, transfer=None)) if with_credits else []
     messages = _messages(tickets)
     entries = [
         *map(_event, events[-MOST_SHOWN:]),
         *map(_attempt, attempts[:MOST_SHOWN]),
         *map(_near_attempt, near[:MOST_SHOWN]),
-        *map(_transfer, transfers[:MOST_SHOWN]),
+        *(_transfer(transfer) for transfer in transfers[:MOST_SHOWN] if with_credits or not _is_credit(transfer)),
+        *(entry for credit in days[:MOST_SHOWN] for entry in _credited_days(credit)),
         *_asked(tickets, messages[:MOST_SHOWN]),
     ]
     return Timeline(
         # Stable: of what happened at one instant, events stand before attempts, and attempts before their transfers.
         entries=sorted(entries, key=lambda entry: entry.at),
         events=events,
-        has_older=any(len(rows) > MOST_SHOWN for rows in (events, attempts, near, transfers, messages)),
+        has_older=any(len(rows) > MOST_SHOWN for rows in (events, attempts, near, transfers, days, messages)),
     )
 
 
 def account_timeline(account: Account, tickets: Sequence[Ticket] = ()) -> Timeline:
     """An account's story, from its newest fifty attempts, transfers and grants, and from the tickets given."""
     attempts = _newest(Attempt.objects.filter(account=account.pk))
-    transfers = _newest(Transfer.objects.filter(wallet__account=account.pk))
-    grants = _newest(PremiumGrant.objects.filter(account=account.pk))
+    transfers = _newest(_told(Transfer.objects.filter(wallet__account=account.pk)))
+    of_credit = [f"credit__{name}" for name in _OF_CREDIT]
+    own_grants = PremiumGrant.objects.filter(account=account.pk)
+    grants = _newest(own_grants.select_related(*of_credit, "redemption__reversal"))
     messages = _messages(tickets)
     entries = [
         *(_own_attempt(attempt) for attempt in attempts[:MOST_SHOWN]),
         *(replace(_transfer(transfer), card=transfer.code_id) for transfer in transfers[:MOST_SHOWN]),
-        *map(_grant, grants[:MOST_SHOWN]),
+        *(entry for grant in grants[:MOST_SHOWN] for entry in _granted(grant)),
         *_asked(tickets, messages[:MOST_SHOWN]),
     ]
     return Timeline(
@@ -175,10 +182,31 @@ def _tried(attempt: Attempt, icon: str, title: str, detail: str, *, of_account: 
     return Entry(attempt.at, icon, title, detail, attempt=attempt, account=account, country=attempt.apparent_country)
 
 
+def _told(transfers: QuerySet[Transfer]) -> QuerySet[Transfer]:
+    """With the credits that they are of, in the same query."""
+    of_credit = [f"credit_granted__{name}" for name in _OF_CREDIT]
+    return transfers.select_related(*of_credit, "reverses__credit_granted__ticket")
+
+
+def _is_credit(transfer: Transfer) -> bool:
+    kinds = {transfer.kind, transfer.reverses.kind if transfer.reverses else ""}
+    return TransferKind.MANUAL_CREDIT in kinds
+
+
 def _transfer(transfer: Transfer) -> Entry:
     amount = format_minor(transfer.amount, transfer.currency)
     books = f"{amount}: {transfer.get_debit_display()} → {transfer.get_credit_display()}"
-    return Entry(transfer.effective_at, "payments", transfer.get_kind_display(), books)
+    if credit := getattr(transfer, "credit_granted", None):
+        return replace(_credited(credit), detail=books)
+    title, taken_back = transfer.get_kind_display(), None
+    if transfer.reverses:
+        taken_back = getattr(transfer.reverses, "credit_granted", None)
+        if taken_back:
+            title = "Credit taken back"
+        elif transfer.reverses.kind == TransferKind.REDEEM:
+            title = "Moved to another account"
+    ticket = taken_back.ticket if taken_back else None
+    return Entry(transfer.effective_at, "payments", title, books, ticket=ticket, credit=taken_back)
 
 
 def _own_attempt(attempt: Attempt) -> Entry:
@@ -188,6 +216,42 @@ def _own_attempt(attempt: Attempt) -> Entry:
 
 def _grant(grant: PremiumGrant) -> Entry:
     return Entry(grant.at, "workspace_premium", "Premium time", str(grant))
+
+
+def _granted(grant: PremiumGrant) -> list[Entry]:
+    """Of a credit, or of a card: with what was taken back of it."""
+    if credit := getattr(grant, "credit", None):
+        return _credited_days(credit)
+    entries = [_grant(grant)]
+    if reversal := getattr(grant.redemption, "reversal", None):
+        told = f"{reversal.shown} of premium time"
+        entries.append(Entry(reversal.at, "workspace_premium", "Moved to another account", told))
+    return entries
+
+
+# --- Credits
+
+# What a line about one names.
+_OF_CREDIT = ("reason", "granted_by", "ticket", "reversal")
+
+
+def _credits() -> QuerySet[ManualCredit]:
+    return ManualCredit.objects.select_related(*_OF_CREDIT)
+
+
+def _credited(credit: ManualCredit) -> Entry:
+    title = f"{credit.shown} {'moved here' if credit.moves_id else 'credited'}: {credit.reason}"
+    by, ticket = credit.granted_by, credit.ticket
+    return Entry(credit.granted_at, "add_card", title, by=by, ticket=ticket, credit=credit)
+
+
+def _credited_days(credit: ManualCredit) -> list[Entry]:
+    """Premium time makes no transfers: the credit tells both what it gave and what was taken back."""
+    entries = [replace(_credited(credit), icon="workspace_premium")]
+    if reversal := getattr(credit, "reversal", None):
+        told = f"{reversal.shown} of premium time"
+        entries.append(Entry(reversal.at, "undo", "Credit taken back", told, ticket=credit.ticket, credit=credit))
+    return entries
 
 
 # --- Tickets

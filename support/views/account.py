@@ -15,6 +15,8 @@ from redemption.models import Account, Attempt, PremiumGrant, Redemption, Thrott
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit, ticket_search
+from support.credit_panel import credit_panel
+from support.earlier_credits import of_account, pending
 from support.models import AuditAction
 from support.pages import limit_of, older_than, page, part
 from support.permissions import requires
@@ -61,6 +63,7 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
         ),
         "shows_people": request.user.may(Permission.SEE_PERSONAL_DATA),
         "opens_tickets": request.user.may(Permission.ANSWER_TICKETS),
+        **credit_panel(request, of_account(found), waiting=pending(found), query={"account": found.reference}),
         "attempts": tried[:PER_PAGE],
         "older": tried[PER_PAGE - 1].pk if len(tried) > PER_PAGE else None,
         "is_first_page": not before,

@@ -13,12 +13,14 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST, require_safe
 
 from redemption.cards import CardError
-from redemption.models import LAST_SERIAL, Account, Code
+from redemption.models import LAST_SERIAL, Account, ApprovalAction, Code
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit, ticket_search
 from support.card_actions import ACTIONS, open_to
+from support.credit_panel import credit_panel
 from support.diagnosis import benefit_of, diagnose, expiry_of, replacement_of, verdict, with_state
+from support.earlier_credits import of_card, pending_about
 from support.forms import AccountForm, HypotheticalForm
 from support.models import AuditAction
 from support.pages import page, part, see_other
@@ -92,7 +94,7 @@ def _page(
     may = request.user.may
     shows_people = may(Permission.SEE_PERSONAL_DATA)
     tickets = part(request, "tickets", ticket_search.of_card(found, by=request.user))
-    story = timeline(found, tickets.rows)
+    story = timeline(found, tickets.rows, with_credits=may(Permission.VIEW_ACCOUNTS))
     audit.record(AuditAction.CODE_OPENED, by=request.user, target=f"code:{found.pk}")
     context = {
         "code": found,
@@ -117,6 +119,14 @@ def _page(
         "opens_batches": may(Permission.VIEW_CATALOGUE),
         "may_diagnose": may(Permission.DIAGNOSE),
     }
+    if may(Permission.VIEW_ACCOUNTS):
+        context |= credit_panel(
+            request,
+            of_card(found),
+            waiting=[pending_about(ApprovalAction.MOVE, f"code:{found.pk}")],
+            query={"card": str(found.pk)},
+            moves_card=found.pk if hasattr(found, "redemption") else None,
+        )
     if may(Permission.DIAGNOSE):
         context.update(_diagnosis(request, found), account_form=account_form)
     return page(request, "support/code.html", context, title=f"Card {found.pk}", status=status)

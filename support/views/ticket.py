@@ -13,7 +13,9 @@ from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit
 from support.attachments import shown
+from support.credit_panel import credit_panel
 from support.diagnosis import verdict, with_state
+from support.earlier_credits import of_ticket, pending
 from support.known_errors import panel
 from support.links import links_of
 from support.macros import Preview, offered_on, preview
@@ -85,6 +87,7 @@ def show(
         "newer": [(message, author_of(message, shown_to=request.user)) for message in newer or []],
         "keeper": keeper_of(found, request.user),
         **_card(request, found),
+        **_credits(request, found),
         **panel(found, request.user, now),
     }
     return page(request, "support/ticket.html", context, title=f"Ticket {found.reference}", status=status)
@@ -106,6 +109,21 @@ def _card(request: StaffRequest, found: Ticket) -> dict[str, Any]:
     shows_people = request.user.may(Permission.SEE_PERSONAL_DATA)
     events = timeline(card).events
     return {"card": card, "verdict": verdict(card, events, shows_people=shows_people, now=timezone.now())}
+
+
+def _credits(request: StaffRequest, found: Ticket) -> dict[str, Any]:
+    """For those who may know whose account it is; a new one names all that the ticket knows."""
+    if not request.user.may(Permission.VIEW_ACCOUNTS):
+        return {}
+    query = {"ticket": found.reference}
+    if found.account:
+        query["account"] = found.account.reference
+    if found.code_id:
+        query["card"] = str(found.code_id)
+    waiting = pending(found.account) if found.account else []
+    context = credit_panel(request, of_ticket(found), waiting=waiting, query=query)
+    # Nothing more is done on a ticket that became part of another.
+    return context | {"grants_credits": context["grants_credits"] and not found.merged_into_id}
 
 
 def _earlier(request: StaffRequest, found: Ticket) -> list[Ticket]:
