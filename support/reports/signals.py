@@ -120,7 +120,9 @@ class LookUp:
 
     event: int
     at: datetime
-    target: str
+    # account or code, and its id.
+    kind: str
+    record: int
 
 
 def look_ups(filters: Filters, *, person: int, before: int | None) -> list[LookUp]:
@@ -218,6 +220,6 @@ _LOOK_UPS = f"""{_OPENED}
     FROM pages p LEFT JOIN strange s USING (actor_id, kind, record) GROUP BY 1
 """
 _LOOKED = f"""{_OPENED}
-    SELECT o.id, o.at, o.target FROM opened o JOIN strange s USING (actor_id, kind, record)
+    SELECT o.id, o.at, o.kind, o.record FROM opened o JOIN strange s USING (actor_id, kind, record)
     ORDER BY o.id DESC LIMIT %(limit)s
 """
