@@ -12,7 +12,7 @@ from django.utils import timezone
 from redemption import approvals, ledger, locks, premium
 from redemption.code_spotting import CodeSpotter
 from redemption.models import Account, Approval, ApprovalAction, ApprovalRequest, Book, Code, TransferKind, User
-from redemption.roles import Permission
+from redemption.roles import Permission, Role
 from support import audit, policy
 from support.credit_defaults import MOVED_CARD
 from support.models import (
@@ -26,6 +26,7 @@ from support.models import (
     MessageKind,
     Proof,
     Ticket,
+    TicketEventKind,
     format_amount,
 )
 from support.policy import Hit
@@ -350,7 +351,7 @@ def post(
         policy=policy.current_policy(),
         approval=approval,
         customers=gainers(wanted, moves.account if moves else None),
-        customer_wrote=wanted.ticket.messages.filter(kind=MessageKind.CUSTOMER).exists(),
+        customer_wrote=_customer_wrote(wanted.ticket),
         transfer=transfer,
         premium_grant=premium_grant,
         moves=moves,
@@ -367,3 +368,10 @@ def post(
         approval=approval.pk if approval else None,
     )
     return credit
+
+
+def _customer_wrote(ticket: Ticket) -> bool:
+    """In his own words: what an agent took down for him, as of a call, is the agent's word alone."""
+    taken_down = ticket.events.filter(kind=TicketEventKind.OPENED).exclude(by__role=Role.SYSTEM).exists()
+    said = ticket.messages.filter(kind=MessageKind.CUSTOMER).order_by("pk")
+    return said[1 if taken_down else 0 :].exists()
