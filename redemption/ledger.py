@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, Sum
+from django.db.models import BigIntegerField, F, Sum, Value
 from django.utils import timezone
 
 from redemption.models import Account, Book, Program, Transfer, TransferKind, Wallet
@@ -56,7 +56,9 @@ def post(
                 raise LedgerError("The wallet is in another currency, or of another program.")
             change = amount if credit == Book.CUSTOMER_CREDIT else -amount
             # The condition, not the value read before, decides: two debits at once cannot both find the same money.
-            moved = Wallet.objects.filter(pk=wallet.pk, balance__gte=-change).update(balance=F("balance") + change)
+            # Beside an F() a number is sent in 32 bits, and its upper half silently lost, unless its field is named.
+            new_balance = F("balance") + Value(change, BigIntegerField())
+            moved = Wallet.objects.filter(pk=wallet.pk, balance__gte=-change).update(balance=new_balance)
             if not moved:
                 raise NotEnoughCreditError("The account has not enough credit.")
         return Transfer.objects.create(
