@@ -5,9 +5,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.urls import reverse
+from django.utils import timezone
 
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
+from support import waiting
 
 _P = Permission
 _CATALOGUE = [
@@ -18,10 +20,17 @@ _CATALOGUE = [
 ]
 _DESK = [
     ("Tickets", "confirmation_number", "tickets", _P.VIEW_TICKETS),
+    ("Approvals", "approval_delegation", "approvals", _P.VIEW_ACCOUNTS),
     ("Look-up", "search", "/", _P.LOOK_UP),
     ("Accounts", "person_search", "admin:redemption_account_changelist", _P.VIEW_ACCOUNTS),
 ]
 _CREDITS = [
+    ("Overview", "monitoring", "credits", _P.VIEW_REPORTS),
+    ("All credits", "receipt_long", "credit_list", _P.VIEW_REPORTS),
+    ("Liability", "account_balance", "liability", _P.VIEW_REPORTS),
+    ("Failures", "error", "failures", _P.VIEW_REPORTS),
+    ("Signals", "flag", "signals", _P.VIEW_REPORTS),
+    ("Limits", "tune", "credit_policy", _P.VIEW_REPORTS),
     ("Exports", "download", "exports", _P.EXPORT),
 ]
 _HOUSE = [
@@ -30,9 +39,12 @@ _HOUSE = [
     ("Opening hours", "schedule", "admin:support_openinghours_changelist", _P.MANAGE_DESK),
     ("Holidays", "event_busy", "admin:support_holiday_changelist", _P.MANAGE_DESK),
     ("Targets", "timer", "admin:support_target_changelist", _P.MANAGE_DESK),
+    ("Reasons for credits", "category", "admin:support_creditreason_changelist", _P.MANAGE_CREDITS),
     ("People", "group", "admin:redemption_user_changelist", _P.MANAGE_STAFF),
     ("Audit trail", "policy", "audit", _P.VIEW_AUDIT),
 ]
+# Beside a link; more is many.
+_MOST_COUNTED, _KEPT = 99, "waiting_requests"
 _GROUPS = [("Desk", _DESK), ("Credits", _CREDITS), ("Catalogue", _CATALOGUE), ("House", _HOUSE)]
 
 
@@ -42,7 +54,13 @@ def sidebar(request: StaffRequest) -> list[dict[str, Any]]:
         {
             "title": title,
             "items": [
-                {"title": name, "icon": icon, "link": resolve_url(page), "active": _is_open(request, resolve_url(page))}
+                {
+                    "title": name,
+                    "icon": icon,
+                    "link": resolve_url(page),
+                    "active": _is_open(request, resolve_url(page)),
+                    "badge": _waiting(request) if page == "approvals" else None,
+                }
                 for name, icon, page, permission in links
                 if request.user.may(permission)
             ],
@@ -51,8 +69,21 @@ def sidebar(request: StaffRequest) -> list[dict[str, Any]]:
     ]
 
 
+def _waiting(request: StaffRequest) -> int | str | None:
+    """How many requests wait for this person, counted once for a page, which has its links in two places."""
+    if not request.user.may(Permission.APPROVE):
+        return None
+    kept = vars(request)
+    if _KEPT not in kept:
+        count = waiting.how_many(request.user, now=timezone.now(), most=_MOST_COUNTED)
+        kept[_KEPT] = count if count <= _MOST_COUNTED else f"{_MOST_COUNTED}+"
+    found: int | str = kept[_KEPT]
+    return found
+
+
 def _is_open(request: HttpRequest, link: str) -> bool:
-    return request.path == link if link == "/" else request.path.startswith(link)
+    # Other links of the sidebar lie below these two.
+    return request.path == link if link in {"/", reverse("credits")} else request.path.startswith(link)
 
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -12,11 +13,13 @@ from django.urls import reverse
 from redemption.models import Account, Attempt, Batch, Code
 from redemption.references import SignedReference, sign
 from redemption.requests import StaffRequest
-from support.models import Ticket
+from redemption.roles import Permission
+from support.models import ManualCredit, Ticket
 from support.search import Record
 
 # Of a list beside others; `?all=` and its name show more of one.
 LATEST, MOST_SHOWN = 20, 500
+_NOUNS = {"account": "account", "code": "card", "ticket": "ticket", "credit": "credit", "request": "request"}
 _Row = TypeVar("_Row", bound=Model)
 
 
@@ -42,7 +45,15 @@ def limit_of(request: HttpRequest, name: str) -> int:
 def page(
     request: StaffRequest, template: str, context: dict[str, Any], *, title: str, status: int = 200
 ) -> HttpResponse:
-    response = render(request, template, {**admin.site.each_context(request), "title": title, **context}, status=status)
+    """`looked_at` in the context is what the audit trail calls the record that the page shows, such as “account:12”:
+    whoever reads the trail is one click from everybody else who looked at it."""
+    context = {**admin.site.each_context(request), "title": title, **context}
+    if (target := context.get("looked_at")) and request.user.may(Permission.VIEW_AUDIT):
+        kind = target.partition(":")[0]
+        # A ticket stands in every queue that somebody opens.
+        lists = {"lists": "none"} if kind == "ticket" else {}
+        context["who_looked"] = {"query": urlencode({"target": target, **lists}, safe=":"), "noun": _NOUNS[kind]}
+    response = render(request, template, context, status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -52,9 +63,9 @@ def see_other(address: str) -> HttpResponse:
     return HttpResponseRedirect(address, status=303)
 
 
-def older_than(request: HttpRequest) -> int | None:
+def older_than(request: HttpRequest, name: str = "before") -> int | None:
     """Of a list that goes on: rows older than this id. 404 for what can be no id."""
-    text = request.GET.get("before")
+    text = request.GET.get(name)
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
@@ -72,6 +83,8 @@ def address_of(record: Record) -> str:
             return reverse("attempt", args=[record.reference])
         case SignedReference():
             return reverse("attempt", args=[sign(record.kind, record.account_id, record.at)])
+        case ManualCredit():
+            return reverse("credit", args=[record.reference])
         case Ticket():
             return reverse("ticket", args=[record.reference])
         case Batch():

@@ -77,9 +77,10 @@ def hits(limit: CreditLimit, so_far: Mapping[str, int], *, amount: int, reason: 
     return passed
 
 
-def approves(by: User, *, unit: str, amount: int) -> bool:
-    """Whether this person's role may approve so much of it for somebody else."""
-    return amount <= limit_of(by.role, unit, current_policy()).approves
+def approvable(by: User) -> dict[str, int]:
+    """The largest credit that this person's role may approve for somebody else, by unit."""
+    limits = CreditLimit.objects.filter(policy=current_policy(), role=by.role).order_by("pk")
+    return dict(limits.values_list("unit", "approves"))
 
 
 def stopped() -> CreditStop | None:

@@ -254,13 +254,14 @@ def due(ticket: Ticket, now: datetime) -> Due:
     if deadline is None:
         return Due("No deadline", "horizontal_rule", "")
     if deadline < now:
-        return Due(f"{_span(now - deadline)} late", "alarm", "ended")
+        return Due(f"{span_in_words(now - deadline)} late", "alarm", "ended")
     if deadline <= now + DUE_SOON:
-        return Due(f"in {_span(deadline - now)}", "timer", "waiting")
-    return Due(f"in {_span(deadline - now)}", "schedule", "")
+        return Due(f"in {span_in_words(deadline - now)}", "timer", "waiting")
+    return Due(f"in {span_in_words(deadline - now)}", "schedule", "")
 
 
-def _span(span: timedelta) -> str:
+def span_in_words(span: timedelta) -> str:
+    """“40 min”, “5 h” or “4 days”, cut off."""
     minutes = int(span.total_seconds()) // 60
     if minutes < 90:
         return f"{minutes} min"

@@ -3,21 +3,30 @@
 from django.urls import path
 
 from support.views.account import account
+from support.views.approval import approval, decide
+from support.views.approvals import approvals
 from support.views.attachments import original, picture, small_picture
 from support.views.attempt import attempt
 from support.views.audit import audit
 from support.views.bulk import bulk
 from support.views.code import act, code, diagnose_account
 from support.views.credit import credit, reverse_credit
+from support.views.credit_list import credit_list
+from support.views.credit_policy import credit_policy
+from support.views.credits import credits
 from support.views.drafts import draft
 from support.views.exports import export, export_file, exports, new_export
+from support.views.failures import failures
 from support.views.known_error import choose, use_reply
+from support.views.liability import liability
 from support.views.lookup import lookup
 from support.views.move_card import move_card
 from support.views.new_credit import new_credit
 from support.views.new_ticket import new_ticket
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
+from support.views.signals import signals
+from support.views.stop_credits import stop_credits
 from support.views.ticket import ticket
 from support.views.ticket_fields import change_ticket, take
 from support.views.ticket_links import incidents, link, merge
@@ -32,6 +41,16 @@ urlpatterns = [
     path("codes/<int:serial>/move/", move_card, name="move_card"),
     path("customers/<str:reference>/", account, name="account"),
     path("attempts/<str:reference>/", attempt, name="attempt"),
+    path("approvals/", approvals, name="approvals"),
+    path("approvals/<int:pk>/", approval, name="approval"),
+    path("approvals/<int:pk>/<str:verb>/", decide, name="decide"),
+    path("credits/", credits, name="credits"),
+    path("credits/list/", credit_list, name="credit_list"),
+    path("reports/liability/", liability, name="liability"),
+    path("reports/failures/", failures, name="failures"),
+    path("reports/signals/", signals, name="signals"),
+    path("credits/policy/", credit_policy, name="credit_policy"),
+    path("credits/stop/", stop_credits, name="stop_credits"),
     path("exports/", exports, name="exports"),
     path("exports/new/", new_export, name="new_export"),
     path("exports/<int:pk>/", export, name="export"),

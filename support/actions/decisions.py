@@ -1,5 +1,6 @@
 """What a second person decides, and what then happens: in one transaction, so that each approval acts once or not."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from redemption.cards import CardError, void_cards
 from redemption.models import Approval, ApprovalAction, ApprovalRequest, User
 from redemption.roles import Permission
 from support import audit, policy
-from support.actions import credits, reversals
+from support.actions import credits, limits, reversals
 from support.models import AuditAction, format_amount
 
 # What is done under the lock of credits, shared.
@@ -35,6 +36,8 @@ def approve(asked: ApprovalRequest, *, by: User, reason: str = "", now: datetime
                 reversals.reverse_approved(approval, now=now)
             case ApprovalAction.MOVE:
                 reversals.move_approved(approval, now=now)
+            case ApprovalAction.POLICY:
+                limits.apply_approved_policy(approval, now=now)
             case ApprovalAction.VOID:
                 _void(approval, now)
     return approval
@@ -59,19 +62,21 @@ def _require_power(asked: ApprovalRequest, by: User) -> None:
         raise approvals.ApprovalError(refusal)
 
 
-def power_refusal(asked: ApprovalRequest, by: User) -> str:
-    """Why this person's role may not approve it, in a sentence; "" where it may."""
+def power_refusal(asked: ApprovalRequest, by: User, *, most: Mapping[str, int] | None = None) -> str:
+    """Why this person's role may not approve it, in a sentence; "" where it may. `most` is policy.approvable(), for
+    whoever asks about many."""
     if asked.action == ApprovalAction.POLICY and not by.may(Permission.MANAGE_CREDITS):
         return "Only who may change limits approves a change of them."
     if asked.action not in _CREDITS:
         return ""
     unit, amount = asked.payload["unit"], asked.payload["amount"]
+    may_approve = (policy.approvable(by) if most is None else most).get(unit, 0)
     if asked.action == ApprovalAction.CREDIT:
-        if policy.approves(by, unit=unit, amount=amount):
+        if amount <= may_approve:
             return ""
         return f"{format_amount(amount, unit)} is more than your role may approve: a manager must decide."
     # Nothing is given away: whoever may approve any credit in this unit may say that it is taken back or moved.
-    if policy.approves(by, unit=unit, amount=1):
+    if may_approve:
         return ""
     return "Your role may approve no credits in this unit: a manager must decide."
 
