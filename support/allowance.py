@@ -19,10 +19,10 @@ _WINDOWS = (
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What one rule still allows, in the order of the units."""
+    """What one rule still allows, in the order of the units: how much, and in how many credits."""
 
     rule: str
-    cells: list[str]
+    cells: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +67,19 @@ def allowance(account: Account, *, by: User, now: datetime) -> Allowance:
     current = policy.current_policy()
     limits = {unit: policy.limit_of(by.role, unit, current) for unit in units_of(account)}
     used = {unit: policy.used(by=by, account=account, unit=unit, now=now) for unit in limits}
-    rows = [Room("One credit", [_amount(limit.single, unit) for unit, limit in limits.items()])]
+    rows = [Room("One credit", [(_amount(limit.single, unit), "") for unit, limit in limits.items()])]
     for window, rule in _WINDOWS:
         rows.append(Room(rule, [_left(limit, used[unit], window, unit) for unit, limit in limits.items()]))
     alone = {unit: _alone(limit, used[unit]) for unit, limit in limits.items()}
     return Allowance([unit_label(unit) for unit in limits], rows, alone, limits, used)
 
 
-def _left(limit: CreditLimit, used: dict[str, int], window: str, unit: str) -> str:
+def _left(limit: CreditLimit, used: dict[str, int], window: str, unit: str) -> tuple[str, str]:
     amount = max(getattr(limit, f"{window}_sum") - used[f"{window}_sum"], 0)
     count = max(getattr(limit, f"{window}_count") - used[f"{window}_count"], 0)
-    return f"{_amount(amount, unit)}, {count} credit{'' if count == 1 else 's'}" if amount and count else "Nothing"
+    if not (amount and count):
+        return "Nothing", ""
+    return format_amount(amount, unit), f"{count} credit{'' if count == 1 else 's'}"
 
 
 def _amount(amount: int, unit: str) -> str:

@@ -151,6 +151,10 @@ class CreditForm(forms.Form):
         self.account, self.user = account, user
         self.found_ticket: Ticket | None = None
 
+    def focus_on_why(self) -> None:
+        self.fields["amount"].widget.attrs.pop("autofocus", None)
+        self.fields["why"].widget.attrs["autofocus"] = ""
+
     def clean_unit(self) -> str:
         unit: str = self.cleaned_data["unit"]
         if unit not in {self.account.currency, DAYS}:

@@ -82,6 +82,7 @@ def _page(request: StaffRequest, found: ManualCredit, form: WhyForm, *, status: 
     seen = receipt and Ticket.objects.visible_to(request.user).filter(pk=receipt.ticket_id).exists()
     context = {
         "credit": found,
+        "looked_at": f"credit:{found.pk}",
         "account": found.account,
         "program": found.program,
         "reversal": getattr(found, "reversal", None),

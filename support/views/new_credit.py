@@ -159,12 +159,16 @@ def _likely(ticket: Ticket | None, card: Code | None) -> list[Account]:
 
 
 def _address(account: Account, ticket: Ticket | None, card: Code | None) -> str:
+    return f"{reverse('new_credit')}?{_query(account, ticket, card)}"
+
+
+def _query(account: Account, ticket: Ticket | None, card: Code | None) -> str:
     query = {"account": account.reference}
     if ticket:
         query["ticket"] = ticket.reference
     if card:
         query["card"] = str(card.pk)
-    return f"{reverse('new_credit')}?{urlencode(query)}"
+    return urlencode(query)
 
 
 def _target(ticket: Ticket | None, card: Code | None) -> str:
@@ -195,16 +199,16 @@ def _page(
     """`above`: the sentences of the limits that it was found to pass."""
     now = timezone.now()
     account = form.account
-    typed = {name: form[name].value() or "" for name in form.fields}
-    ticket = chosen_ticket(typed, user=request.user)
+    given = {name: form[name].value() or "" for name in form.fields}
+    ticket = chosen_ticket(given, user=request.user)
     tickets = _tickets(request, account, ticket)
-    if not ticket and not form.is_bound and not typed["ticket"] and len(tickets) == 1:
+    if not ticket and not form.is_bound and not given["ticket"] and len(tickets) == 1:
         ticket = tickets[0]
     files = [file for file in shown(ticket, request.user)["files"] if _is_kept(file)] if ticket else []
-    card = _card(str(typed["code"]))
-    reason = CreditReason.objects.filter(slug=typed["reason"]).first() if typed["reason"] else None
-    unit = typed["unit"] if typed["unit"] in {account.currency, DAYS} else account.currency
-    amount = _amount(typed["amount"], unit)
+    card = _card(str(given["code"]))
+    reason = CreditReason.objects.filter(slug=given["reason"]).first() if given["reason"] else None
+    unit = given["unit"] if given["unit"] in {account.currency, DAYS} else account.currency
+    amount = _amount(given["amount"], unit)
     room = allowance(account, by=request.user, now=now)
     audit.record(
         AuditAction.CREDIT_STARTED,
@@ -213,24 +217,30 @@ def _page(
         ticket=ticket.pk if ticket else None,
         code=card.pk if card else None,
     )
+    hits = above or (room.hits(unit, amount, reason) if amount else [])
+    if hits and form.is_bound:
+        # The browser goes to what is to be written now.
+        form.focus_on_why()
     context = {
         "account": account,
         "program": account.program,
         "form": form,
-        "typed": typed,
+        # The address that the form stood on: loaded again, it is a fresh one.
+        "query": _query(account, ticket, card),
+        "given": given,
         "is_stopped": policy.stopped() is not None,
         "unit": unit,
         "holdings": holdings(account, now=now, wanted=(unit, amount) if amount else None),
         "reasons": offered_reasons(),
         "ticket": ticket,
         "tickets": tickets,
-        "is_other": not ticket and (typed["ticket"] == OTHER or bool(typed["other_ticket"])),
+        "is_other": not ticket and (given["ticket"] == OTHER or bool(given["other_ticket"])),
         "files": files,
         "card": card,
         "card_state": state_of(card, now) if card else None,
         "benefit": benefit_of(card) if card else "",
         "room": room,
-        "hits": above or (room.hits(unit, amount, reason) if amount else []),
+        "hits": hits,
         "earlier": earlier(account, card=card, files=files, now=now),
         "pending": pending(account),
     }

@@ -3,6 +3,10 @@
 
 for (const form of document.querySelectorAll("[data-credit]")) {
   const amount = form.elements.amount;
+  // The theme hides the page while the browser looks for what to focus.
+  const first = form.querySelector("[autofocus]");
+  first?.focus();
+  if (first === amount) first.select();
   const units = [...form.querySelectorAll("input[name=unit]")];
 
   const then = (unit, typed) => {

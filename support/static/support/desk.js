@@ -21,6 +21,10 @@ const first = document.querySelector("[data-slash][autofocus]");
 first?.focus();
 first?.select();
 
+// On a ticket, an account or a card.
+const grants = document.querySelector("a[data-grants]");
+if (grants) window.deskKeys?.add("c", "Grant a credit", () => grants.click());
+
 // The answer to a form is kept nowhere, so the browser could go back to it only by sending the form again, and asks
 // about that on a page of its own. Its place in the history goes to the page that the form stood on.
-history.replaceState(null, "", location.pathname.replace(/diagnose\/$/, "") + location.search + location.hash);
+history.replaceState(null, "", location.pathname.replace(/(diagnose|reverse)\/$/, "") + location.search + location.hash);
