@@ -1,7 +1,8 @@
-"""`create` makes a role for one run on the server at 127.0.0.1:5432 and prints its DATABASE_URL; `drop` removes it.
+"""`create` makes an owner for one run on the server at 127.0.0.1:5432 and prints his DATABASE_URL; `drop` removes him.
 
-The role may make databases and is no superuser, as in production. Where no server answers, or none of the usual
-administrators may sign in, `create` says so and ends with 1. CI_DATABASE_ADMIN_URL names another administrator.
+The owner makes and migrates the tests' databases, and by `database_roles` the application's login, as which the tests
+run (tests/owner.py). No superuser takes part. Where no server answers, or none of the usual administrators may sign
+in, `create` says so and ends with 1. CI_DATABASE_ADMIN_URL names another administrator.
 """
 
 import os
@@ -32,22 +33,23 @@ def connect() -> psycopg.Connection:
 
 def drop(connection: psycopg.Connection) -> None:
     """What this run, or one that was killed before it, has left."""
-    role = sql.Identifier(ROLE)
     owned = connection.execute(
         "SELECT datname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE rolname = %s", [ROLE]
     )
     for (name,) in owned.fetchall():
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-    if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [ROLE]).rowcount:
-        connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
-        connection.execute(sql.SQL("DROP ROLE {}").format(role))
+    # The roles that he made, whose names begin with his, before himself.
+    roles = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s) ORDER BY 1 DESC", [ROLE])
+    for (name,) in roles.fetchall():
+        connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 def create(connection: psycopg.Connection) -> str:
     drop(connection)
     password = secrets.token_hex(16)
     connection.execute(
-        sql.SQL("CREATE ROLE {} LOGIN CREATEDB NOSUPERUSER NOCREATEROLE PASSWORD {}").format(
+        sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE NOSUPERUSER PASSWORD {}").format(
             sql.Identifier(ROLE), sql.Literal(password)
         )
     )
