@@ -20,6 +20,7 @@ from redemption.refusals import RefusalReason
 from redemption.roles import PERMISSIONS, Permission, Role
 from support import audit
 from support import urls as desk_urls
+from support.actions import credits
 from support.actions.messages import write_staff_message
 from support.card_actions import ACTIONS
 from support.models import (
@@ -60,6 +61,22 @@ POST act (thaw)                          302     404     404     404     303    
 POST act (unknown)                       302     404     404     404     404     404     404     404     404     404
 GET account                              302     404     404     404     200     200     200     200     200     404
 GET attempt                              302     404     404     404     200     200     200     200     200     404
+GET approvals                            302     404     404     404     200     200     200     200     200     404
+GET approval (another's)                 302     404     404     404     404     200     200     200     200     404
+GET approval (one's own)                 302     404     404     404     200     200     200     200     200     404
+GET decide                               302     404     404     404     404     303     303     303     303     404
+POST decide (approve)                    302     404     404     404     404     303     303     404     303     404
+POST decide (reject)                     302     404     404     404     404     303     303     404     303     404
+POST decide (reject, without a reason)   302     404     404     404     404     422     422     404     422     404
+POST decide (approve, one's own)         302     404     404     404     404     409     409     404     409     404
+POST decide (withdraw, one's own)        302     404     404     404     303     303     303     404     303     404
+POST decide (unknown)                    302     404     404     404     404     404     404     404     404     404
+GET credit_policy                        302     404     404     404     404     404     200     200     200     404
+GET credit_policy (edit)                 302     404     404     404     404     404     200     404     200     404
+POST credit_policy                       302     404     404     404     404     404     422     404     422     404
+GET stop_credits                         302     404     404     404     404     200     200     404     200     404
+POST stop_credits                        302     404     404     404     404     303     303     404     303     404
+POST stop_credits (allow again)          302     404     404     404     404     404     409     404     409     404
 GET exports                              302     404     404     404     404     404     200     200     200     404
 POST new_export                          302     404     404     404     404     404     422     422     422     404
 POST new_export (credits)                302     404     404     404     404     404     303     303     303     404
@@ -221,6 +238,13 @@ class World:
             )
             for kind, ticket in self.asked.items()
         }
+        # Needs a second person, whoever asks; and not more than any role that decides may approve.
+        always = factories.credit_reason("correction", needs_approval=True)
+        asks = self.me if self.me and self.me.may(Permission.GRANT_CREDITS) else agent
+        self.request, self.others_request = (
+            credits.request(factories.wanted(amount=15_000, reason=always), why="Lost.", by=person)
+            for person in (asks, agent)
+        )
         self.event = audit.record(AuditAction.SIGNED_IN, by=agent)
         self.cause = Cause.objects.create(
             known_error=factories.known_error(),
@@ -278,6 +302,22 @@ def requests(world):
         "POST act (unknown)": (f"{of['codes']}do/void/", {}),
         "GET account": (of["customer"], {}),
         "GET attempt": (f"/attempts/{world.attempt.reference}/", {}),
+        "GET approvals": ("/approvals/", {}),
+        "GET approval (another's)": (f"/approvals/{world.others_request.pk}/", {}),
+        "GET approval (one's own)": (f"/approvals/{world.request.pk}/", {}),
+        "GET decide": (f"/approvals/{world.others_request.pk}/approve/", {}),
+        "POST decide (approve)": (f"/approvals/{world.others_request.pk}/approve/", {}),
+        "POST decide (reject)": (f"/approvals/{world.others_request.pk}/reject/", {"reject-reason": "Not his"}),
+        "POST decide (reject, without a reason)": (f"/approvals/{world.others_request.pk}/reject/", {}),
+        "POST decide (approve, one's own)": (f"/approvals/{world.request.pk}/approve/", {}),
+        "POST decide (withdraw, one's own)": (f"/approvals/{world.request.pk}/withdraw/", {}),
+        "POST decide (unknown)": (f"/approvals/{world.request.pk}/undo/", {}),
+        "GET credit_policy": ("/credits/policy/", {}),
+        "GET credit_policy (edit)": ("/credits/policy/", {"edit": "1"}),
+        "POST credit_policy": ("/credits/policy/", {}),
+        "GET stop_credits": ("/credits/stop/", {}),
+        "POST stop_credits": ("/credits/stop/", {"do": "stop", "reason": "Fraud"}),
+        "POST stop_credits (allow again)": ("/credits/stop/", {"do": "resume", "reason": "None"}),
         "GET exports": ("/exports/", {}),
         "POST new_export": ("/exports/new/", {}),
         "POST new_export (credits)": ("/exports/new/", {"what": "credits", "query": "unit=GBP", "format": "xlsx"}),
