@@ -13,6 +13,7 @@ from support.models import Ticket
 logger = logging.getLogger(__name__)
 
 _WHEN_THE_DATABASE_IS_AWAY = RetryStrategy(wait=30, retry_exceptions={OperationalError})
+_WHEN_THE_MAIL_IS_AWAY = RetryStrategy(max_attempts=10, wait=600, retry_exceptions={OSError, OperationalError})
 _ACKNOWLEDGEMENTS_TRIED = 5
 
 
@@ -79,3 +80,28 @@ def expire_requests(timestamp: int) -> None:
     from redemption import approvals
 
     approvals.expire()
+
+
+# The last field is seconds: twice a minute.
+@app.periodic(cron="* * * * * 0,30")
+@app.task(name="support.seal_rows", queueing_lock="seal_rows")
+def seal_rows(timestamp: int) -> None:
+    """Seal what was written since, write the seals out of the database, and say in the log where either is behind."""
+    from support.seal_exports import export
+    from support.sealing import raise_alarm, seal, standing
+
+    seal()
+    try:
+        export()
+    # Whatever storage comes up with: in half a minute it is tried again, and the alarm says how long it has not worked.
+    except Exception as error:
+        logger.warning("Seals were not written outside the database (%s).", type(error).__name__)
+    raise_alarm(standing())
+
+
+@app.periodic(cron="15 5 * * *")
+@app.task(name="support.mail_seal", queueing_lock="mail_seal", retry=_WHEN_THE_MAIL_IS_AWAY)
+def mail_seal(timestamp: int) -> None:
+    from support.seal_exports import mail
+
+    mail()
