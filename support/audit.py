@@ -24,8 +24,8 @@ def record(
     personal: str = "",
     **details: Any,
 ) -> AuditEvent:
-    """Writes one event. `target` and `also`, what else was seen or touched, are such as “code:1000000123”; `details` are
-    ids and enum values; what names a person goes into `personal`, erasable."""
+    """Writes one event. `target`, and `also`, what else was seen or touched, are such as “code:1000000123”; `details`
+    are ids and enum values; what names a person goes into `personal`, erasable."""
     if by is None or by.pk is None:
         raise MissingActorError(action)
     if beside := list(also):

@@ -70,13 +70,18 @@ class PersonAdmin(WithoutHistory, DeskModelAdmin):
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def save_model(self, request: StaffRequest, obj: User, form: Any, change: bool) -> None:
+        before = form.initial.get("role")
         if not change:
             obj.set_unusable_password()
         obj.save()
         if "email" in form.changed_data:
             # Else the old address would still sign in and get the links.
             EmailAddress.objects.filter(user_id=obj.pk).delete()
-        if change and not obj.is_active:
+        role_changed = change and "role" in form.changed_data
+        if role_changed:
+            audit.record(AuditAction.ROLE_CHANGED, by=request.user, target=f"user:{obj.pk}", old=before, new=obj.role)
+        if role_changed or (change and not obj.is_active):
+            # What a page of the former role still shows is not posted any more.
             _end_sessions(obj)
         audit.record(
             AuditAction.STAFF_CHANGED,

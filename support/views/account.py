@@ -44,6 +44,7 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
     tickets = part(request, "tickets", ticket_search.of_account(found, by=request.user))
     context = {
         "account": found,
+        "looked_at": f"account:{found.pk}",
         "program": found.program,
         "blocked_until": blocked_until,
         "attempts_left": left,

@@ -98,6 +98,7 @@ def _page(
     audit.record(AuditAction.CODE_OPENED, by=request.user, target=f"code:{found.pk}")
     context = {
         "code": found,
+        "looked_at": f"code:{found.pk}",
         "batch": found.batch,
         "product": found.batch.product,
         "program": found.batch.product.program,

@@ -70,6 +70,7 @@ def show(
     macros = _macros(request, found) if may_change else {}
     context = {
         "ticket": found,
+        "looked_at": f"ticket:{found.pk}",
         "thread": story,
         "steps": [(step.label, step.value in found.steps_tried) for step in StepTried],
         "earlier": _earlier(request, found),

@@ -157,7 +157,7 @@ class World:
         yield State("admin", goes_to("/admin/"))
         for name in ("batch", "product", "program", "retailer", "account", "user"):
             yield State(f"list, {name}", goes_to(f"/admin/redemption/{name}/"))
-        yield State("audit trail", goes_to("/admin/support/auditevent/"))
+        yield State("audit trail", goes_to("/audit/"))
         yield State("batch, draft", goes_to(f"{batches}{self.drafted.pk}/change/"))
         yield State("batch, issued", goes_to(f"{batches}{self.issued.pk}/change/"))
         yield State("batch, frozen", goes_to(f"{batches}{self.cards['batch frozen'].batch.pk}/change/"))
