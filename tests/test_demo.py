@@ -131,6 +131,31 @@ def test_its_desk_has_tickets_of_every_kind(var):
     assert queued == 0
 
 
+def test_its_credits_have_every_ending_and_something_to_find(var):
+    people, units, weeks, endings, moved, alone, unasked, versions, twice, unsealed = ask(
+        var,
+        "[ManualCredit.objects.values('granted_by').distinct().order_by().count(),"
+        " ManualCredit.objects.values('unit').distinct().order_by().count(),"
+        " len({day.isocalendar()[:2] for day in ManualCredit.objects.values_list('granted_at', flat=True)}),"
+        " sorted(map(list, ApprovalRequest.objects.order_by().values_list('action', 'status').distinct())),"
+        " ManualCredit.objects.exclude(moves=None).count(), ManualCredit.objects.filter(approval=None).count(),"
+        " ManualCredit.objects.filter(customer_wrote=False).count(), CreditPolicy.objects.count(),"
+        " ManualCredit.objects.exclude(receipt_digest=None).order_by().values('receipt_digest')"
+        ".annotate(n=Count('pk')).filter(n__gt=1).count(),"
+        " AuditEvent.objects.count() - __import__('support.models').models.SealedRow.objects.filter(kind=1).count()]",
+    )
+    assert people == 3
+    assert units == 5
+    assert weeks >= 25
+    assert {("credit", status) for status in ("approved", "expired", "pending", "rejected", "withdrawn")} | {
+        ("reversal", "approved"), ("reversal", "pending"), ("move", "approved"), ("policy", "approved"),
+        ("policy", "pending"),
+    } <= {tuple(ending) for ending in endings}  # fmt: skip
+    assert (moved, versions, twice, unsealed) == (1, 2, 1, 0)
+    assert alone >= 150
+    assert unasked >= 15
+
+
 def test_the_books_agree(var):
     reconciled = manage(var, "reconcile")
     assert reconciled.returncode == 0, reconciled.stdout + reconciled.stderr

@@ -66,6 +66,8 @@ SITUATIONS = {
     ),
     "films through a bundle": Situation("Burt Lowell", "US", FILMS, _paying(BillingProvider.BUNDLE, Plan.STANDARD)),
     "films, mistyping": Situation("Greta Sommer", "DE", FILMS, {"plan": Plan.BASIC}),
+    "redeemed to the wrong one": Situation("Lena Vogt", "DE"),
+    "the right one": Situation("Lena Vogt-Maier", "DE"),
     "films, another country": Situation("Pippa Shaw", "GB", FILMS, {"plan": Plan.BASIC}),
 }
 # Whom every code tells the same, beside the customer: with the one password of them all.

@@ -8,11 +8,12 @@ from django.utils import timezone
 
 from redemption.reconcile import reconcile
 from redemption.tallies import roll_up
-from support.demo import accounts, batches, desk, incidents, people, programs, story, tickets, trade, tries
+from support.demo import accounts, batches, credits, desk, incidents, people, programs, story, tickets, trade, tries
 from support.demo.diary import Diary
 from support.demo.examples import Examples
 from support.demo.state import DemoError
 from support.demo.world import World
+from support.sealing import seal
 
 
 def load(say: Callable[[str], None]) -> Examples:
@@ -36,10 +37,13 @@ def load(say: Callable[[str], None]) -> Examples:
     incidents.write(diary)
     trade.write(diary, random)
     tickets.write(diary)
+    credits.write(diary, random)
     diary.play()
     say("Rolling up the figures, and proving that they agree…")
     roll_up()
     prove(world)
+    # As the worker does it: the demo begins with nothing unsealed.
+    seal()
     return tries.collect(world)
 
 

@@ -29,6 +29,8 @@ def collect(world: World) -> Examples:
                 "into the box, send and solve, and the next ticket opens.",
                 f"{tickets['pasted code']}: a customer pasted his code. You see a mask and the card that it is, and "
                 "nobody ever sees the code.",
+                f"Grant Arthur Penn five pounds for his trouble, from {tickets['american card']}; then try fifty: a "
+                "second person must decide.",
                 f"{tickets['wrong account']}: the credit went to her own old account. She asked in a chat as well, "
                 f"{tickets['wrong account, chat']}, which is merged into it.",
             ],
@@ -51,6 +53,12 @@ def collect(world: World) -> Examples:
                 "Tickets, Overdue: choose some with j and x, and share them out to whoever has the least to do.",
                 f"{tickets['flagged']} waits for your decision; the answer on {tickets['unverified']} came back.",
                 f"Open the original of the receipt on {tickets['frozen']}: the audit trail knows.",
+                "Approvals: credits, a reversal and narrower limits wait. Decide by keyboard: j and k to move, Enter "
+                "to open, a to approve, r to reject.",
+                "Credits, Overview: who is above his peers? Click a bar for its credits, and take them away as CSV or "
+                "for Excel. Signals shows why one colleague is worth a question.",
+                f"House, Audit trail: who looked at account {accounts['crowd 61'].reference}, and what became of your "
+                "export? Seals: what nobody can change any more.",
             ],
             Role.ADMINISTRATOR: [
                 "House, People: add a colleague, or change a role.",
@@ -64,6 +72,8 @@ def collect(world: World) -> Examples:
                 f"Open {batches['expired bundle']}: what expired unspent has left the liability.",
                 f"Read {tickets['policy']} to its end: you see who did what, and answer nothing.",
                 f"Open {tickets['stolen']}, then look for it in the trail: who opened it before you?",
+                "Credits, Liability: what is owed at the end of any day. Audit trail, Seals: verify it all with "
+                "manage.py verify_audit.",
             ],
             Role.SOCIAL_MEDIA: [
                 f"Look up {stolen.serial}: the card's state, and nobody's name.",
