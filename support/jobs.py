@@ -53,6 +53,15 @@ def make_export_job(export_id: int) -> None:
 # --- Again and again, as redemption.jobs does it.
 
 
+# Each hour: what day it is where the desk is, the report itself looks, and whom it reached already.
+@app.periodic(cron="20 * * * *")
+@app.task(name="support.mail_weekly_report", queueing_lock="mail_weekly_report")
+def mail_weekly_report(timestamp: int) -> None:
+    from support.weekly_report import send
+
+    send()
+
+
 @app.periodic(cron="10 3 * * *")
 @app.task(name="support.remove_exports", queueing_lock="remove_exports")
 def remove_exports(timestamp: int) -> None:

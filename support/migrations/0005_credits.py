@@ -833,4 +833,27 @@ class Migration(migrations.Migration):
                 name="reversed_money_names_its_transfer",
             ),
         ),
+        migrations.CreateModel(
+            name="WeeklyReport",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("week", models.DateField()),
+                ("sent_at", models.DateTimeField()),
+                (
+                    "person",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["week", "person"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("person", "week"), name="one_report_per_person_and_week")
+                ],
+            },
+        ),
     ]

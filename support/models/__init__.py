@@ -25,6 +25,7 @@ from support.models.ticket import (
     TicketStatus,
 )
 from support.models.ticket_event import TicketEvent, TicketEventKind
+from support.models.weekly_report import WeeklyReport
 
 __all__ = [
     "DAYS",
@@ -74,5 +75,6 @@ __all__ = [
     "TicketEventKind",
     "TicketStatus",
     "Weekday",
+    "WeeklyReport",
     "format_amount",
 ]
