@@ -42,6 +42,7 @@ _HOUSE = [
     ("Reasons for credits", "category", "admin:support_creditreason_changelist", _P.MANAGE_CREDITS),
     ("People", "group", "admin:redemption_user_changelist", _P.MANAGE_STAFF),
     ("Audit trail", "policy", "audit", _P.VIEW_AUDIT),
+    ("Seals", "verified", "seals", _P.VIEW_AUDIT),
 ]
 # Beside a link; more is many.
 _MOST_COUNTED, _KEPT = 99, "waiting_requests"
@@ -82,8 +83,9 @@ def _waiting(request: StaffRequest) -> int | str | None:
 
 
 def _is_open(request: HttpRequest, link: str) -> bool:
-    # Other links of the sidebar lie below these two.
-    return request.path == link if link in {"/", reverse("credits")} else request.path.startswith(link)
+    # Other links of the sidebar lie below these.
+    is_whole = link in {"/", reverse("credits"), reverse("audit")}
+    return request.path == link if is_whole else request.path.startswith(link)
 
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:

@@ -25,6 +25,7 @@ from support.views.new_credit import new_credit
 from support.views.new_ticket import new_ticket
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
+from support.views.seals import seals
 from support.views.signals import signals
 from support.views.stop_credits import stop_credits
 from support.views.ticket import ticket
@@ -56,6 +57,7 @@ urlpatterns = [
     path("exports/<int:pk>/", export, name="export"),
     path("exports/<int:pk>/file/", export_file, name="export_file"),
     path("audit/", audit, name="audit"),
+    path("audit/seals/", seals, name="seals"),
     path("credits/new/", new_credit, name="new_credit"),
     # After every other address below credits/: it takes what is left.
     path("credits/<str:reference>/", credit, name="credit"),

@@ -49,7 +49,7 @@ class Tail:
     def sentence(self) -> str:
         if not self.rows:
             return "Nothing is unsealed."
-        counted = ", ".join(_counted(kind, count) for kind, count in self.rows.items())
+        counted = ", ".join(counted(kind, count) for kind, count in self.rows.items())
         since = f"; the oldest is of {self.oldest:%Y-%m-%d %H:%M:%S} UTC" if self.oldest else ""
         return f"Not sealed yet, and not vouched for: {counted}{since}."
 
@@ -278,7 +278,7 @@ def _name(kind: int, row: int, *, first: bool = True) -> str:
     return f"{label if first else label.lower()} {row}"
 
 
-def _counted(kind: SealedKind, count: int) -> str:
+def counted(kind: SealedKind, count: int) -> str:
     """“3 audit events”, “2 credit policies”."""
     name = kind.label.lower()
     if count != 1:

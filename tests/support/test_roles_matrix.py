@@ -86,6 +86,7 @@ POST export_file (one's own)             302     404     404     404     404    
 POST export_file (another's)             302     404     404     404     404     404     404     404     404     404
 GET audit                                302     404     404     404     404     404     200     200     200     404
 POST audit                               302     404     404     404     404     404     303     303     303     404
+GET seals                                302     404     404     404     404     404     200     200     200     404
 GET tickets                              302     404     404     200     200     200     200     200     200     404
 GET bulk                                 302     404     404     303     303     303     303     404     303     404
 POST bulk                                302     404     404     200     200     200     200     404     200     404
@@ -327,6 +328,7 @@ def requests(world):
         "POST export_file (another's)": (f"/exports/{world.other_export.pk}/file/", {}),
         "GET audit": ("/audit/", {"target": f"account:{account.pk}"}),
         "POST audit": ("/audit/", {"target": account.reference}),
+        "GET seals": ("/audit/seals/", {}),
         "GET tickets": ("/tickets/", {}),
         "GET bulk": ("/tickets/bulk/", {}),
         "POST bulk": ("/tickets/bulk/", {"deed": "priority:4", "chosen": str(world.asked["public"].pk)}),
