@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from redemption.models import ApprovalAction, ApprovalRequest, RequestStatus, User
 from redemption.roles import Permission, Role
 from support.exports.files import Cell, Column, Kind
-from support.exports.lists import List, ListError, Rows, amount, filters_in, streamed
+from support.exports.lists import List, ListError, Rows, amount, filters_address, filters_in, streamed
 from support.reports.credit_list import credits
 
 _COLUMNS = [
@@ -91,7 +92,7 @@ def _credit(row: Any) -> Sequence[Cell]:
     ]
 
 
-CREDITS = List("credits", "Credits", Permission.VIEW_REPORTS, _COLUMNS, _credits)
+CREDITS = List("credits", "Credits", Permission.VIEW_REPORTS, _COLUMNS, filters_address, _credits)
 
 
 # --- What a second person decides
@@ -128,15 +129,22 @@ _REQUEST_FIELDS = [
 ]
 
 
+def _requests_address(address: Mapping[str, str]) -> str:
+    own = {name: value for name in ("status", "action") if (value := address.get(name, ""))}
+    if not {own.get("status")} <= {None, *RequestStatus.values} or not {own.get("action")} <= {
+        None,
+        *ApprovalAction.values,
+    }:
+        raise ListError("There is no such status, or no such action.")
+    return "&".join(filter(None, [filters_address(address), urlencode(own)]))
+
+
 def _requests(address: Mapping[str, str], user: User) -> Rows:
     filters = filters_in(address)
-    status, action = address.get("status", ""), address.get("action", "")
-    if status not in {"", *RequestStatus.values} or action not in {"", *ApprovalAction.values}:
-        raise ListError("There is no such status, or no such action.")
     found = ApprovalRequest.objects.order_by("-requested_at", "-pk")
     if not filters.is_of_all_days:
         found = found.filter(requested_at__gte=filters.days.since, requested_at__lt=filters.days.before)
-    narrow = {"status": status, "action": action, "requested_by": filters.agent}
+    narrow = {"status": address.get("status"), "action": address.get("action"), "requested_by": filters.agent}
     found = found.filter(**{name: value for name, value in narrow.items() if value})
     return streamed(found.values_list(*_REQUEST_FIELDS, named=True), _request)
 
@@ -160,4 +168,11 @@ def _request(row: Any) -> Sequence[Cell]:
     ]
 
 
-APPROVALS = List("approvals", "What was asked of a second person", Permission.VIEW_REPORTS, _REQUEST_COLUMNS, _requests)
+APPROVALS = List(
+    "approvals",
+    "What was asked of a second person",
+    Permission.VIEW_REPORTS,
+    _REQUEST_COLUMNS,
+    _requests_address,
+    _requests,
+)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from redemption.models import User
 from redemption.roles import Permission
 from support.exports.files import Cell, Column, Kind
-from support.exports.lists import List, Rows, amount, at_once, filters_in
+from support.exports.lists import List, Rows, amount, at_once, filters_address, filters_in
 from support.reports.failures import failure_rows
 from support.reports.filters import TENTHS, Filters
 from support.reports.liability import liability_rows
@@ -60,7 +60,7 @@ def _figures(
     def rows(address: Mapping[str, str], user: User) -> Rows:
         return at_once(read(filters_in(address)))
 
-    return List(name, title, Permission.VIEW_REPORTS, columns, rows)
+    return List(name, title, Permission.VIEW_REPORTS, columns, filters_address, rows)
 
 
 def _amounts(*titles: str) -> list[Column]:

@@ -32,13 +32,15 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """`rows` takes an address's parameters, and raises ListError for what they cannot mean. It gives every column's
-    cell; what a reader may not see is left out afterwards."""
+    """`address` reads an address's parameters and writes those that are the list's own as a query string, always the
+    same one; ListError for what they cannot mean. `rows` takes what it wrote and gives every column's cell; what a
+    reader may not see is left out afterwards."""
 
     name: str
     title: str
     permission: Permission
     columns: Sequence[Column]
+    address: Callable[[Mapping[str, str]], str]
     rows: Callable[[Mapping[str, str], User], Rows]
 
     def columns_for(self, user: User) -> list[int]:
@@ -72,3 +74,7 @@ def filters_in(address: Mapping[str, str]) -> Filters:
         return Filters.read(address)
     except FilterError as refused:
         raise ListError(str(refused)) from None
+
+
+def filters_address(address: Mapping[str, str]) -> str:
+    return filters_in(address).address

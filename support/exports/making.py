@@ -55,21 +55,18 @@ def ask(*, what: str, query: str, form: str, by: User) -> Export:
         raise ExportError("There are too many filters.")
     if Export.objects.filter(by=by, status__in=_UNDER_WAY).count() >= MOST_UNDER_WAY:
         raise ExportError(f"{MOST_UNDER_WAY} exports of yours are under way: wait for one of them.")
+    try:
+        # Only what the list understands is kept: the rest of an address may be anything.
+        query = wanted.address(QueryDict(query))
+    except ListError as refused:
+        raise ExportError(str(refused)) from None
     with transaction.atomic():
-        try:
-            wanted.rows(_address(query), by)
-        except ListError as refused:
-            raise ExportError(str(refused)) from None
         export = Export.objects.create(what=what, query=query, format=form, by=by)
         audit.record(
             AuditAction.EXPORT_REQUESTED, by=by, target=f"export:{export.pk}", what=what, format=form, query=query
         )
         make_export_job.defer(export_id=export.pk)
     return export
-
-
-def _address(query: str) -> QueryDict:
-    return QueryDict(query)
 
 
 def make(export_id: int) -> None:
@@ -111,7 +108,7 @@ def _write(export: Export, path: Path) -> int:
     # The cursor lives in a transaction that writes nothing: it has no number of its own, and keeps neither the seals
     # nor the roll-ups waiting. How far it is goes over another connection.
     with _second_connection() as second, transaction.atomic():
-        rows = wanted.rows(_address(export.query), export.by)
+        rows = wanted.rows(QueryDict(export.query), export.by)
         if form == ExportFormat.XLSX and (rows.total or 0) > MOST_ROWS_OF_XLSX:
             raise ExportError(_TOO_LONG)
         _tell(second, export, done=0, total=rows.total or 0)

@@ -25,13 +25,16 @@ _COLUMNS = [
 ]
 
 
-def _events(address: Mapping[str, str], user: User) -> Rows:
+def _address(address: Mapping[str, str]) -> str:
     try:
-        query = Query.read(address)
+        return Query.read(address).address
     except UnknownFilterError:
         raise ListError("The audit trail has no such filter.") from None
+
+
+def _events(address: Mapping[str, str], user: User) -> Rows:
     # Nobody knows how many there are before they are read: by its filters, nothing counts a trail of years.
-    return Rows(None, _read(query, user))
+    return Rows(None, _read(Query.read(address), user))
 
 
 def _read(query: Query, user: User) -> Iterator[Sequence[Cell]]:
@@ -60,4 +63,4 @@ def _event(line: Line) -> Sequence[Cell]:
     ]
 
 
-AUDIT = List("audit", "Audit trail", Permission.VIEW_AUDIT, _COLUMNS, _events)
+AUDIT = List("audit", "Audit trail", Permission.VIEW_AUDIT, _COLUMNS, _address, _events)

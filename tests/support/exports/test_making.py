@@ -3,12 +3,14 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.files.storage import storages
 from django.utils import timezone
 
-from redemption.models import JobStatus
+from redemption.models import Channel, JobStatus
+from redemption.redeem import redeem
 from redemption.roles import PERMISSIONS, Permission, Role
 from support import audit
 from support.actions import credits, decisions
@@ -199,6 +201,45 @@ def test_what_an_address_cannot_mean_is_refused_with_a_sentence(what, query, man
     assert not AuditEvent.objects.filter(action=AuditAction.EXPORT_REQUESTED).exists()
 
 
+@pytest.mark.parametrize(
+    ("what", "kept"),
+    [
+        ("credits", "period=all&unit=GBP"),
+        ("approvals", "period=all&unit=GBP&action=credit"),
+        ("liability", "period=all&unit=GBP"),
+        ("audit", "action=credit_granted&from=2026-03-01"),
+    ],
+)
+def test_only_what_a_list_understands_of_an_address_is_kept(what, kept, manager):
+    export = making.ask(what=what, query=f"before=7&code=SPOTIFY-7K2M-9QX4-0PW3&{kept}", form="csv", by=manager)
+    assert export.query == kept
+    assert AuditEvent.objects.get(action=AuditAction.EXPORT_REQUESTED).details["query"] == kept
+    make_export_job(export.pk)
+    assert taken(export) is not None
+
+
+def test_figures_are_those_of_the_pages(manager):
+    from support.reports import failures, liability, signals
+    from support.reports.filters import Filters
+
+    agent = factories.user(Role.AGENT, name="Bram Agent")
+    factories.card(factories.batch(factories.product(value=3000)))
+    account = factories.account()
+    redeem(account=account, text="SPOTIFY-2222-2222-2222", channel=Channel.WEB)
+    factories.credit(by=agent)
+    filters = Filters(period="all")
+    (line,) = liability.liability_rows(filters)
+    (owed,) = exported(manager, "liability")
+    assert (owed["Program"], owed["Currency"], owed["Sold"]) == (line.program.name, line.currency, "30.00")
+    assert Decimal(owed["Outstanding"]) * 100 == line.outstanding == 3000
+    assert [(row["Reason"], row["Failed tries"]) for row in exported(manager, "failures")] == [
+        (row.reason_label, str(row.count)) for row in failures.failure_rows(filters)
+    ]
+    found = {row["Person"]: row for row in exported(manager, "signals")}
+    assert set(found) == {str(signs.person) for signs in signals.signal_rows(filters)}
+    assert (found["Bram Agent"]["Credits"], found["Bram Agent"]["Granted alone"]) == ("1", "1")
+
+
 def test_a_sixth_export_waits_for_one_of_five(manager):
     for _ in range(making.MOST_UNDER_WAY):
         last = making.ask(what="credits", query="", form="csv", by=manager)
@@ -289,7 +330,7 @@ def test_progress_is_seen_from_outside_while_rows_are_still_read(manager, monkey
 
 
 def _with_rows(wanted, rows):
-    return type(wanted)(wanted.name, wanted.title, wanted.permission, wanted.columns, rows)
+    return type(wanted)(wanted.name, wanted.title, wanted.permission, wanted.columns, wanted.address, rows)
 
 
 def _from_outside(export):
