@@ -196,6 +196,7 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_ADAPTER = "support.sign_in.MfaAdapter"
 MFA_TOTP_ISSUER = "Redemption Desk"
+USERSESSIONS_ADAPTER = "support.sign_in.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"

@@ -1,6 +1,19 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
 class SupportConfig(AppConfig):
     name = "support"
     verbose_name = "Support"
+
+    def ready(self) -> None:
+        from redemption import trail
+        from support import audit, sign_in  # noqa: F401
+        from support.models import AuditAction
+
+        def record(action: str, **event: Any) -> None:
+            audit.record(AuditAction(action), **event)
+
+        # The domain's own pages and commands record by it.
+        trail.record_with(record)

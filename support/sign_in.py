@@ -2,6 +2,7 @@
 
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -10,12 +11,22 @@ from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
 from allauth.account.authentication import get_authentication_records
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import (
+    authentication_failed,
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+)
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
 
 from redemption.models import User
 from redemption.roles import Role
@@ -45,6 +56,34 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **kwargs)
         return response
 
+    @sensitive_variables()
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Nothing that was typed is kept: some type their password where the address belongs."""
+        super().authentication_failed(request, **credentials)
+        tried = User.objects.filter(email__iexact=str(credentials.get("email", ""))[:254]).first()
+        record(
+            AuditAction.SIGN_IN_FAILED,
+            by=tried or User.objects.system(),
+            personal=f"from {self.get_client_ip(request)}",
+            known=int(tried is not None),
+            # The password is asked for once more before it or a second factor is changed.
+            **({"did": "confirming"} if request.user.is_authenticated else {}),
+        )
+
+    def logout(self, request: HttpRequest) -> None:
+        assert isinstance(request.user, User)
+        with transaction.atomic():
+            record(AuditAction.SIGNED_OUT, by=request.user)
+            super().logout(request)
+
+    @sensitive_variables("password")
+    def set_password(self, user: Any, password: str) -> None:
+        """By oneself: by the form, or by a link from a mail, while nobody is signed in."""
+        with transaction.atomic():
+            super().set_password(user, password)
+            did = "password" if context.request.user == user else "password_by_mail"
+            record(AuditAction.SIGN_IN_CHANGED, by=user, did=did)
+
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Not within minutes of signing in: who is sent from there to set a factor up has just typed the password."""
         records = get_authentication_records(context.request, context.request.user)
@@ -58,6 +97,16 @@ class AccountAdapter(DefaultAccountAdapter):
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         by_factor = [method for method in methods if method["id"].startswith("mfa_")]
         return by_factor if by_factor and user.is_staff else methods
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):
+    def end_sessions(self, sessions: Any) -> None:
+        """From the list of one's own."""
+        sessions = list(sessions)
+        with transaction.atomic():
+            super().end_sessions(sessions)
+            if sessions:
+                record(AuditAction.SIGN_IN_CHANGED, by=sessions[0].user, did="sessions_ended", sessions=len(sessions))
 
 
 class MfaAdapter(DefaultMFAAdapter):
@@ -85,3 +134,26 @@ def look_of_the_desk(request: HttpRequest) -> dict[str, Any]:
     """Context processor: colours and form classes of the admin's theme, for the pages that allauth renders itself."""
     match = request.resolver_match
     return admin.site.each_context(request) if match and match.route.startswith("accounts/") else {}
+
+
+# --- Second factors: allauth tells of them by signals only
+
+
+def _factor_failed(sender: object, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
+    record(AuditAction.SIGN_IN_FAILED, by=user, did="second_factor", factor=authenticator.type)
+
+
+def _factor_changed(did: str) -> Callable[..., None]:
+    def changed(sender: object, user: User, authenticator: Authenticator, **kwargs: Any) -> None:
+        record(AuditAction.SIGN_IN_CHANGED, by=user, did=did, factor=authenticator.type)
+
+    return changed
+
+
+authentication_failed.connect(_factor_failed, dispatch_uid="audit: second factor failed")
+for _signal, _did in (
+    (authenticator_added, "factor_added"),
+    (authenticator_removed, "factor_removed"),
+    (authenticator_reset, "factor_renewed"),
+):
+    _signal.connect(_factor_changed(_did), weak=False, dispatch_uid=f"audit: {_did}")

@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.views import ChangeList
 
 from redemption.admin.fields import AutocompleteWidget
+from redemption.admin.telling import Told
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 
@@ -66,7 +67,7 @@ class DeskChangeList(ChangeList):
             self.full_result_count = self.result_count
 
 
-class DeskModelAdmin(RolePermissions, ModelAdmin):
+class DeskModelAdmin(RolePermissions, Told, ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     # Nor does anybody need how many rows each filter would leave.

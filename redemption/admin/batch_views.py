@@ -1,15 +1,19 @@
 """The pages behind a batch's buttons. Each asks first, makes one call, and says in a sentence what came of it."""
 
+from datetime import date
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.response import TemplateResponse
 
+from redemption import trail
 from redemption.admin.batch_actions import ACTIONS
 from redemption.admin.batch_panel import is_under_way
+from redemption.admin.telling import doing, target_of
 from redemption.batches import BatchError
 from redemption.cards import CardError
 from redemption.issuing import IssuingError
@@ -32,12 +36,14 @@ def act(model_admin: Any, request: StaffRequest, *, pk: int, name: str) -> HttpR
     form = action.form(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            action.run(batch, by=request.user, **form.cleaned_data)
+            with doing(request, "catalogue_changed", batch, did=action.name, **_told(form)):
+                action.run(batch, by=request.user, **form.cleaned_data)
         except REFUSALS as refused:
             form.add_error(None, str(refused))
         else:
             messages.success(request, action.done)
             return redirect("admin:redemption_batch_change", pk)
+    trail.tell("record_opened", by=request.user, target=target_of(batch))
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -48,6 +54,15 @@ def act(model_admin: Any, request: StaffRequest, *, pk: int, name: str) -> HttpR
         "media": model_admin.media + form.media,
     }
     return TemplateResponse(request, "redemption/admin/batch_action.html", context)
+
+
+def _told(form: forms.Form) -> dict[str, Any]:
+    """What was chosen, but for the reason: it stands in the batch's own history."""
+    return {
+        name: value.isoformat() if isinstance(value, date) else int(value)
+        for name, value in form.cleaned_data.items()
+        if isinstance(value, date | bool)
+    }
 
 
 def progress(model_admin: Any, request: StaffRequest, *, pk: int) -> HttpResponse:
@@ -66,7 +81,8 @@ def download_print_file(model_admin: Any, request: StaffRequest, *, pk: int) -> 
         raise Http404
     batch = get_object_or_404(Batch.objects.select_related("print_file"), pk=pk, print_file__isnull=False)
     try:
-        file = open_for_download(batch.print_file, by=request.user)
+        with doing(request, "print_file_taken", batch):
+            file = open_for_download(batch.print_file, by=request.user)
     except PrintFileError as refused:
         messages.error(request, str(refused))
         return redirect("admin:redemption_batch_change", pk)

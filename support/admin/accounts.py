@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.utils.html import format_html
+from django.views.decorators.debug import sensitive_variables
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesCheckboxFilter, RelatedDropdownFilter
 
 from redemption.admin.base import DeskModelAdmin, WithoutHistory, badge
@@ -36,6 +37,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
 class AccountAdmin(WithoutHistory, DeskModelAdmin):
     view_permission = Permission.VIEW_ACCOUNTS
     change_permission = Permission.MANAGE_ACCOUNTS
+    tells_changes = False
     form = AccountForm
     list_display = [
         "who",
@@ -87,17 +89,17 @@ class AccountAdmin(WithoutHistory, DeskModelAdmin):
             return queryset.alias(lower_email=Lower("email")).filter(lower_email=text.lower()), False
         return queryset.filter(reference=text.upper()), False
 
-    def changelist_view(self, request: StaffRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().changelist_view(request, extra_context)
-        changes = getattr(response, "context_data", {}).get("cl")
-        if changes is not None:
-            audit.record(
-                AuditAction.ACCOUNTS_LISTED,
-                by=request.user,
-                personal=_whom(changes.query.strip()),
-                also=[f"account:{account.pk}" for account in changes.result_list],
-            )
-        return response
+    @sensitive_variables("searched")
+    def tell_listed(self, request: StaffRequest, rows: list[Any], searched: str) -> None:
+        audit.record(
+            AuditAction.ACCOUNTS_LISTED,
+            by=request.user,
+            personal=_whom(searched),
+            also=[f"account:{account.pk}" for account in rows],
+        )
+
+    def tell_opened(self, request: StaffRequest, row: Any) -> None:
+        audit.record(AuditAction.ACCOUNT_OPENED, by=request.user, target=f"account:{row.pk}")
 
     def changeform_view(
         self,
@@ -109,9 +111,7 @@ class AccountAdmin(WithoutHistory, DeskModelAdmin):
         account = self.get_object(request, object_id) if object_id else None
         if account is None or request.method != "GET":
             return super().changeform_view(request, object_id, form_url, extra_context)
-        response = super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **_history(account)})
-        audit.record(AuditAction.ACCOUNT_OPENED, by=request.user, target=f"account:{account.pk}")
-        return response
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **_history(account)})
 
     def save_model(self, request: StaffRequest, obj: Account, form: Any, change: bool) -> None:
         if change:

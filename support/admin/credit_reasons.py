@@ -31,6 +31,8 @@ class CreditReasonForm(forms.ModelForm):  # type: ignore[type-arg]
 class CreditReasonAdmin(WithoutHistory, DeskModelAdmin):
     view_permission = Permission.VIEW_REPORTS
     change_permission = Permission.MANAGE_CREDITS
+    tells_changes = False
+    target_kind = "reason"
     form = CreditReasonForm
     list_display = ["name", "proof", "second_person", "state"]
     list_filter = [("is_retired", BooleanRadioFilter), ("proof", ChoicesCheckboxFilter)]

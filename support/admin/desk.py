@@ -39,6 +39,7 @@ class _Audited(WithoutHistory, DeskModelAdmin):
 
     view_permission = Permission.MANAGE_DESK
     change_permission = Permission.MANAGE_DESK
+    tells_changes = False
 
     def save_model(self, request: StaffRequest, obj: Any, form: Any, change: bool) -> None:
         obj.save()

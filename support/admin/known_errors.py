@@ -78,6 +78,8 @@ class CauseInline(DeskInline):
 class KnownErrorAdmin(WithoutHistory, DeskModelAdmin):
     view_permission = Permission.VIEW_TICKETS
     change_permission = Permission.MANAGE_DESK
+    tells_changes = False
+    target_kind = "known_error"
     form = KnownErrorForm
     inlines = [CauseInline]
     list_display = ["wording", "program_name", "state", "answer_name", "cause_count"]

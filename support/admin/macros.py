@@ -36,6 +36,7 @@ class MacroForm(forms.ModelForm):  # type: ignore[type-arg]
 class MacroAdmin(WithoutHistory, DeskModelAdmin):
     view_permission = Permission.ANSWER_TICKETS
     change_permission = Permission.MANAGE_DESK
+    tells_changes = False
     form = MacroForm
     list_display = ["name", "kind", "program", "status", "is_active"]
     list_select_related = ["program"]

@@ -38,6 +38,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
 class PersonAdmin(WithoutHistory, DeskModelAdmin):
     view_permission = Permission.MANAGE_STAFF
     change_permission = Permission.MANAGE_STAFF
+    tells_changes = False
     form = PersonForm
     list_display = ["email", "name", "role", "is_active", "second_factor", "last_login"]
     list_filter = [("role", ChoicesCheckboxFilter), ("is_active", BooleanRadioFilter)]

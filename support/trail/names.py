@@ -95,7 +95,7 @@ KINDS = {
         "limits, version", CreditPolicy, _P.VIEW_REPORTS, lambda row: f"version {row.pk}",
         lambda row: f"{reverse('credit_policy')}?{urlencode({'version': row.pk})}",
     ),
-    "reason": _Kind("reason for credits", CreditReason, _P.MANAGE_CREDITS, lambda row: f"“{row}”", _in_admin),
+    "reason": _Kind("reason for credits", CreditReason, _P.VIEW_REPORTS, lambda row: f"“{row}”", _in_admin),
     "export": _Kind("export", Export, _P.EXPORT, lambda row: f"the file “{row}”"),
     "user": _Kind("person", User, _P.MANAGE_STAFF, str, _in_admin),
     "batch": _Kind("batch", Batch, _P.VIEW_CATALOGUE, lambda row: f"batch {row.reference}", _in_admin),

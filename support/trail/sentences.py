@@ -149,6 +149,7 @@ def _failed(event: AuditEvent) -> str:
 def _catalogue(event: AuditEvent) -> str:
     return {
         "added": "{actor} added {target} to the catalogue",
+        "imported": "{actor} imported the codes of {target}",
         "issue": "{actor} had the codes of {target} made",
         "activate": "{actor} activated {target}",
         "freeze": "{actor} froze {target}",
@@ -198,7 +199,7 @@ _DID = {
     "password_by_mail": "set a new password by a link from a mail",
     "factor_added": "added a second factor",
     "factor_removed": "removed a second factor",
-    "recovery_codes": "made new recovery codes",
+    "factor_renewed": "made new ones",
     "sessions_ended": "ended other sessions",
 }
 # Said by the sentence, or nothing to a reader.
@@ -262,6 +263,8 @@ def _fact(name: str, value: Any, details: Mapping[str, Any]) -> str:
             return f"{value} symbol"
         case "attachment":
             return f"file {value}"
+        case "factor":
+            return _FACTORS.get(value, str(value))
         case "searched":
             return "searched" if value else ""
         case "filters":
@@ -269,8 +272,9 @@ def _fact(name: str, value: Any, details: Mapping[str, Any]) -> str:
     return f"{name.replace('_', ' ')}: {_value(value)}"
 
 
+_FACTORS = {"totp": "authenticator app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
 _SAID_BY_SENTENCE = {
-    "added", "issue", "activate", "freeze", "thaw", "extend", "close", "destroy-print-file",
+    "added", "imported", "issue", "activate", "freeze", "thaw", "extend", "close", "destroy-print-file",
     "second_factor", "confirming",
 }  # fmt: skip
 

@@ -67,7 +67,15 @@ def act(request: StaffRequest, serial: int, verb: str) -> HttpResponse:
         program = found.batch.product.program
         return _page(request, found, AccountForm(program=program), action_form=form, status=422)
     try:
-        touched = action.run(first=found.pk, by=request.user, **form.cleaned_data)
+        with transaction.atomic():
+            touched = action.run(first=found.pk, by=request.user, **form.cleaned_data)
+            audit.record(
+                AuditAction.CARD_CHANGED,
+                by=request.user,
+                target=f"code:{found.pk}",
+                change=verb,
+                changed=touched.changed,
+            )
     except CardError as refused:
         messages.error(request, str(refused))
     else:

@@ -3,7 +3,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
+from redemption import trail
 from redemption.cards import CardError, Touched, activate_cards, freeze_cards, thaw_cards
 from redemption.code_spotting import CodeSpotter
 from redemption.management.arguments import user_of
@@ -36,7 +38,11 @@ class Command(BaseCommand):
         if CodeSpotter().holds_code([reason]):
             raise CommandError("There is a code in the reason, which is kept for good: name cards by serial number.")
         try:
-            touched = _VERBS[verb](first=first, last=last, by=by, **({"reason": reason} if reason else {}))
+            with transaction.atomic():
+                touched = _VERBS[verb](first=first, last=last, by=by, **({"reason": reason} if reason else {}))
+                trail.tell(
+                    "card_changed", by=by, target=f"code:{first}", change=verb, last=last, changed=touched.changed
+                )
         except CardError as refused:
             raise CommandError(str(refused)) from None
         self.stdout.write(touched.sentence)

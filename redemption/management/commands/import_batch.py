@@ -3,7 +3,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
+from redemption import trail
 from redemption.importing import ImportingError, ImportReport, import_codes
 from redemption.management.arguments import (
     add_batch_arguments,
@@ -36,8 +38,10 @@ class Command(BaseCommand):
         }
         chosen = {name: options[name] for name in ("dry_run", "skip_bad", "encoding", "column", "active")}
         try:
-            with options["file"].open("rb") as source:
+            with options["file"].open("rb") as source, transaction.atomic():
                 report = import_codes(source=source, **known, **chosen, progress=counter(self.stderr, "lines read"))
+                if report.batch and not options["dry_run"]:
+                    trail.tell("catalogue_changed", by=known["by"], target=f"batch:{report.batch.pk}", did="imported")
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from None
         except ImportingError as refused:

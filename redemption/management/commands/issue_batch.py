@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from redemption import trail
 from redemption.issuing import IssuingError, issue_batch
 from redemption.management.arguments import (
     add_batch_arguments,
@@ -48,6 +49,7 @@ class Command(BaseCommand):
                     first_serial=options["first_serial"],
                     progress=counter(self.stderr, "codes made", batch.quantity),
                 )
+                trail.tell("catalogue_changed", by=by, target=f"batch:{batch.pk}", did="issue")
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except IssuingError as refused:
