@@ -14,7 +14,7 @@ from support import attachments, earlier_credits, policy, ticket_search
 from support.actions import credits, reversals
 from support.asked import Asked
 from support.diagnosis import diagnose, verdict, with_state
-from support.limits import LABELS, Difference, differences, in_words, is_count, matrix_of
+from support.limits import LABELS, Difference, allowed, differences, in_words, is_count, matrix_of
 from support.models import CreditLimit, CreditPolicy, ManualCredit, Ticket, format_amount
 from support.policy import Hit
 from support.thread import Entry, thread
@@ -79,7 +79,7 @@ def _number(asked: Asked, hit: Hit, limit: CreditLimit, so_far: dict[str, int], 
         LABELS[field],
         used="" if hit == Hit.SINGLE else in_words(field, used, asked.unit),
         then=in_words(field, used + adds, asked.unit),
-        allowed=in_words(field, getattr(limit, field), asked.unit),
+        allowed=allowed(field, getattr(limit, field), asked.unit),
         is_passed=hit in passed,
         was_passed=hit in asked.hits,
     )
@@ -121,7 +121,7 @@ def case_of(asked: Asked, *, shown_to: User, now: datetime) -> dict[str, Any]:
     return {
         "measured": measured(asked, now=now),
         "left_now": format_amount(left_now(asked, now=now), asked.unit) if takes_back else "",
-        "granted": list(_granted_by(requester)[: earlier_credits.MOST_SHOWN]),
+        "granted": list(_granted_by(requester)[: earlier_credits.MOST_SHOWN]) if asked.account else [],
         **_ticket(asked, shown_to),
         **_card(asked, shown_to, now),
         **_account(asked, shown_to),

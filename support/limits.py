@@ -21,8 +21,8 @@ LABELS = {
     "week_count": "Credits in 7 days",
     "month_sum": "In 30 days",
     "month_count": "Credits in 30 days",
-    "account_sum": "To one account in 30 days, all agents’ together",
-    "account_count": "Credits to one account in 30 days, all agents’ together",
+    "account_sum": "To one account in 30 days",
+    "account_count": "Credits to one account in 30 days",
     "approves": "May approve for others, each",
 }
 FIELDS = tuple(LABELS)
@@ -60,6 +60,11 @@ def in_words(field: str, value: int, unit: str) -> str:
     return f"{value:,}" if is_count(field) else format_amount(value, unit)
 
 
+def allowed(field: str, value: int, unit: str) -> str:
+    """As a limit is read: what allows nothing says so."""
+    return in_words(field, value, unit) if value else "None"
+
+
 def matrix_of(policy: CreditPolicy) -> Matrix:
     return matrix_from(CreditLimit.objects.filter(policy=policy).order_by("pk").values("unit", "role", *FIELDS))
 
@@ -91,11 +96,11 @@ class Difference:
 
     @property
     def was(self) -> str:
-        return in_words(self.field, self.before, self.unit)
+        return allowed(self.field, self.before, self.unit)
 
     @property
     def becomes(self) -> str:
-        return in_words(self.field, self.after, self.unit)
+        return allowed(self.field, self.after, self.unit)
 
     @property
     def widens(self) -> bool:
@@ -153,4 +158,4 @@ def tables(matrix: Matrix) -> list[Table]:
 def _cell(matrix: Matrix, unit: str, role: Role, field: str) -> str | None:
     if not may_have(field, role):
         return None
-    return in_words(field, matrix.get((unit, role), NOTHING)[field], unit)
+    return allowed(field, matrix.get((unit, role), NOTHING)[field], unit)
