@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from string import ascii_letters
 from typing import Any
 
 from django import forms
@@ -38,7 +39,8 @@ def read_amount(text: str, unit: str) -> int:
         if amount > MOST_DAYS:
             raise ValueError(f"Nobody grants more than {MOST_DAYS:,} days at once.")
     else:
-        for sign in (unit, _sign(unit)):
+        # “US$5” and “$5” are the same to whoever types it for an account in dollars.
+        for sign in (unit, _sign(unit), _sign(unit).strip(ascii_letters)):
             typed = typed.removeprefix(sign).removesuffix(sign).strip()
         _refuse_others(typed, unit)
         if "," in typed:

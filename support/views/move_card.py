@@ -44,15 +44,15 @@ def move_card(request: StaffRequest, serial: int) -> HttpResponse:
     form = MoveForm(request.POST, origin=origin, user=user, is_look=is_look)
     if not form.is_valid():
         return _page(request, card, redemption, form, to=form.cleaned_data.get("to"), status=422)
-    data = form.cleaned_data
+    data, to = form.cleaned_data, form.cleaned_data["to"]
     if is_look:
-        return _page(request, card, redemption, form, to=data["to"])
+        return _page(request, card, redemption, form, to=to)
     try:
-        asked = request_move(redemption, to=data["to"], ticket=data["ticket"], why=data["why"], by=user)
+        asked = request_move(redemption, to=to, ticket=data["ticket"], why=data["why"], by=user)
     except CreditError as refused:
         form.add_error(refused.field if refused.field in form.fields else None, str(refused))
-        return _page(request, card, redemption, form, to=data["to"], status=422)
-    messages.success(request, f"A second person is asked to move it to {data['to'].reference}.")
+        return _page(request, card, redemption, form, to=to, status=422)
+    messages.success(request, f"A second person is asked to move it to {to.reference}.")
     return see_other(reverse("approval", args=[asked.pk]))
 
 
