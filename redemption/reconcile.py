@@ -146,11 +146,17 @@ def _rows(sql: str, **parameters: Any) -> Sequence[Any]:
     return rows
 
 
+def ledger_liability(*, as_of: datetime) -> dict[tuple[str, str], int]:
+    """What the transfers say was owed at a moment, in minor units by a program's name and a currency."""
+    found = _rows(_LIABILITY, book="liability", as_of=as_of)
+    return {(name, currency): int(total) for name, currency, total in found}
+
+
 def reconcile(*, as_of: datetime | None = None) -> list[Line]:
     """Every comparison, agreeing or not. Liability is compared as of any moment; wallets and what must never be, as of
     now, because they keep no past."""
     moment = as_of or timezone.now()
-    liability = {(name, currency): total for name, currency, total in _rows(_LIABILITY, book="liability", as_of=moment)}
+    liability = ledger_liability(as_of=moment)
     cards = _rows(_CARDS, as_of=moment)
     owed = {(name, currency): total for name, currency, total, _ in cards if total}
     lines = [
@@ -158,7 +164,7 @@ def reconcile(*, as_of: datetime | None = None) -> list[Line]:
             f"liability of {name}",
             currency,
             int(owed.get((name, currency), 0)),
-            int(liability.get((name, currency), 0)),
+            liability.get((name, currency), 0),
         )
         for name, currency in sorted({*liability, *owed})
     ]

@@ -184,6 +184,11 @@ class Filters:
         return _day(self.on, "on") if self.on else today()
 
     @property
+    def as_of_moment(self) -> datetime:
+        """As `reconcile --as-of` takes a day."""
+        return datetime.combine(self.as_of, time.max, UTC)
+
+    @property
     def address(self) -> str:
         """The query string that reads as these filters, always the same one."""
         given = {_PARAMETERS.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}

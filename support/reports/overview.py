@@ -64,7 +64,7 @@ _WHERE = """granted_at >= %(since)s AND granted_at < %(before)s
 _FIGURES = f"""
     WITH c AS (
         SELECT date_trunc('week', granted_at AT TIME ZONE 'UTC')::date AS week, reason_id, granted_by_id, granted_as,
-            program_id, retailer_id, c.amount, approval_id, r.amount AS back
+            program_id, retailer_id, c.amount, c.approval_id, r.amount AS back
         FROM support_manualcredit c LEFT JOIN support_creditreversal r ON r.credit_id = c.id
         WHERE {_WHERE} AND c.unit = %(unit)s
     )
@@ -190,17 +190,17 @@ class SeveralOf:
 
 _SEVERAL = f"""
     WITH many AS (
-        SELECT {{key}} AS key, count(*) AS count, max(granted_at) AS last FROM support_manualcredit c
+        SELECT {{key}} AS key, count(*) AS times, max(granted_at) AS last FROM support_manualcredit c
         WHERE {_WHERE} AND {{key}} IS NOT NULL GROUP BY 1 HAVING count(*) > 1
     ), most AS (
-        SELECT *, count(*) OVER () AS of FROM many ORDER BY count DESC, last DESC LIMIT {MOST_SHOWN}
+        SELECT *, count(*) OVER () AS of FROM many ORDER BY times DESC, last DESC LIMIT {MOST_SHOWN}
     )
-    SELECT key, count, last, of,
+    SELECT key, times, last, of,
         (SELECT count(DISTINCT granted_by_id) FROM support_manualcredit c WHERE {{key}} = most.key AND {_WHERE}),
         (SELECT json_object_agg(unit, amount) FROM (
             SELECT unit, sum(amount) AS amount FROM support_manualcredit c
             WHERE {{key}} = most.key AND {_WHERE} GROUP BY unit ORDER BY unit) AS sums)
-    FROM most ORDER BY count DESC, last DESC, key
+    FROM most ORDER BY times DESC, last DESC, key
 """
 
 

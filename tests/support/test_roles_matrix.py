@@ -5,6 +5,7 @@ A row's first words are the method and the url's name; what stands in brackets s
 
 import inspect
 import re
+import uuid
 from functools import cached_property
 
 import pytest
@@ -16,6 +17,7 @@ from django.utils import timezone
 
 from redemption import urls as customers_urls
 from redemption.models import Attempt, AttemptOutcome, Channel, CodeStatus
+from redemption.redeem import redeem
 from redemption.refusals import RefusalReason
 from redemption.roles import PERMISSIONS, Permission, Role
 from support import audit
@@ -77,6 +79,19 @@ POST credit_policy                       302     404     404     404     404    
 GET stop_credits                         302     404     404     404     404     200     200     404     200     404
 POST stop_credits                        302     404     404     404     404     303     303     404     303     404
 POST stop_credits (allow again)          302     404     404     404     404     404     409     404     409     404
+GET credits                              302     404     404     404     404     404     200     200     200     404
+GET credit_list                          302     404     404     404     404     404     200     200     200     404
+GET liability                            302     404     404     404     404     404     200     200     200     404
+GET failures                             302     404     404     404     404     404     200     200     200     404
+GET signals                              302     404     404     404     404     404     200     200     200     404
+GET new_credit                           302     404     404     404     200     200     200     404     200     404
+POST new_credit                          302     404     404     404     422     422     422     404     422     404
+POST new_credit (granted)                302     404     404     404     303     303     303     404     422     404
+POST new_credit (asked for)              302     404     404     404     422     422     422     404     303     404
+GET credit                               302     404     404     404     200     200     200     200     200     404
+POST reverse_credit                      302     404     404     404     303     303     303     404     303     404
+GET move_card                            302     404     404     404     200     200     200     404     200     404
+POST move_card                           302     404     404     404     303     303     303     404     303     404
 GET exports                              302     404     404     404     404     404     200     200     200     404
 POST new_export                          302     404     404     404     404     404     422     422     422     404
 POST new_export (credits)                302     404     404     404     404     404     303     303     303     404
@@ -176,6 +191,7 @@ product                                    -       -       -       -       r    
 program                                    -       -       -       -       r       r     rac       r     rac       -
 retailer                                   -       -       -       -       r       r     rac       r     rac       -
 account                                    -       -       -       -       r       r     rac       r     rac       -
+creditreason                               -       -       -       -       -       -     rac       r     rac       -
 openinghours                               -       -       -       -       -       -    racd       -    racd       -
 holiday                                    -       -       -       -       -       -    racd       -    racd       -
 target                                     -       -       -       -       -       -     rcd       -     rcd       -
@@ -246,6 +262,9 @@ class World:
             credits.request(factories.wanted(amount=15_000, reason=always), why="Lost.", by=person)
             for person in (asks, agent)
         )
+        self.credit = factories.credit(factories.account(batch.product.program))
+        self.spent = factories.card(batch)
+        redeem(account=factories.account(batch.product.program), text=self.spent.text, channel=Channel.WEB)
         self.event = audit.record(AuditAction.SIGNED_IN, by=agent)
         self.cause = Cause.objects.create(
             known_error=factories.known_error(),
@@ -258,6 +277,7 @@ class World:
         self.rows = {
             "account": self.account,
             "batch": batch,
+            "creditreason": always,
             "holiday": Holiday.objects.create(day="2026-12-25", name="Christmas"),
             "knownerror": self.cause.known_error,
             "macro": self.macro,
@@ -290,6 +310,14 @@ def requests(world):
     """{row: (path, what is posted)}; a query for what is read."""
     card, account = world.card, world.account
     of = {"codes": f"/codes/{card.serial}/", "customer": f"/customers/{account.reference}/"}
+    to_credit = {
+        "account": world.credit.account.reference,
+        "amount": "1",
+        "unit": "GBP",
+        "reason": world.credit.reason.slug,
+        "ticket": world.credit.ticket.reference,
+        "key": str(uuid.uuid4()),
+    }
     rows = {
         "GET desk": ("/", {}),
         "POST desk (serial number)": ("/", {"typed": str(card.serial)}),
@@ -319,6 +347,22 @@ def requests(world):
         "GET stop_credits": ("/credits/stop/", {}),
         "POST stop_credits": ("/credits/stop/", {"do": "stop", "reason": "Fraud"}),
         "POST stop_credits (allow again)": ("/credits/stop/", {"do": "resume", "reason": "None"}),
+        "GET credits": ("/credits/", {}),
+        "GET credit_list": ("/credits/list/", {}),
+        "GET liability": ("/reports/liability/", {}),
+        "GET failures": ("/reports/failures/", {}),
+        "GET signals": ("/reports/signals/", {}),
+        "GET new_credit": ("/credits/new/", {"account": world.credit.account.reference}),
+        "POST new_credit": ("/credits/new/", {}),
+        "POST new_credit (granted)": ("/credits/new/", to_credit),
+        "POST new_credit (asked for)": ("/credits/new/", to_credit | {"do": "ask", "why": "An outage of ours."}),
+        "GET credit": (f"/credits/{world.credit.reference}/", {}),
+        "POST reverse_credit": (f"/credits/{world.credit.reference}/reverse/", {"why": "Booked twice."}),
+        "GET move_card": (f"/codes/{world.spent.serial}/move/", {}),
+        "POST move_card": (
+            f"/codes/{world.spent.serial}/move/",
+            {"to": world.credit.account.reference, "ticket": world.credit.ticket.reference, "why": "Both are hers."},
+        ),
         "GET exports": ("/exports/", {}),
         "POST new_export": ("/exports/new/", {}),
         "POST new_export (credits)": ("/exports/new/", {"what": "credits", "query": "unit=GBP", "format": "xlsx"}),

@@ -67,7 +67,11 @@ function options(data, go) {
   const faint = isDark() ? "#374151" : "#e5e7eb";
   const sideways = data.kind === "sideways";
   const stacked = data.kind === "stacked";
-  const short = (label) => (label.length > 26 ? `${label.slice(0, 25)}…` : label);
+  // Years stand in the table and under the pointer.
+  const short = (label) => {
+    const text = label.replace(/^(\d+ \w{3}) \d{4}$/, "$1");
+    return text.length > 26 ? `${text.slice(0, 25)}…` : text;
+  };
   const values = {
     beginAtZero: true, stacked, grid: { color: faint }, border: { display: false },
     title: { display: true, text: data.axis, color: ink },
