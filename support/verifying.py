@@ -49,9 +49,9 @@ class Tail:
     def sentence(self) -> str:
         if not self.rows:
             return "Nothing is unsealed."
-        counted = ", ".join(counted(kind, count) for kind, count in self.rows.items())
+        rows = ", ".join(counted(kind, count) for kind, count in self.rows.items())
         since = f"; the oldest is of {self.oldest:%Y-%m-%d %H:%M:%S} UTC" if self.oldest else ""
-        return f"Not sealed yet, and not vouched for: {counted}{since}."
+        return f"Not sealed yet, and not vouched for: {rows}{since}."
 
 
 class Verification:
