@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from redemption.models import Account, ApprovalAction, ApprovalRequest, Code, RequestStatus
 from support.attachments import Shown
@@ -110,15 +111,16 @@ def _sentence(beginning: str, credit: ManualCredit) -> str:
 def pending(account: Account) -> list[ApprovalRequest]:
     """Credits to this account that wait for a second person."""
     target = f"account:{account.pk}"
-    waiting = ApprovalRequest.objects.filter(
-        Q(target=target) | Q(target__startswith=f"{target} "),
-        action=ApprovalAction.CREDIT,
-        status=RequestStatus.PENDING,
-    )
-    return list(waiting.select_related("requested_by").order_by("pk"))
+    waiting = _waiting(ApprovalAction.CREDIT).filter(Q(target=target) | Q(target__startswith=f"{target} "))
+    return list(waiting.order_by("pk"))
 
 
 def pending_about(action: ApprovalAction, target: str) -> ApprovalRequest | None:
     """What waits for a second person about one credit or one card: there is at most one."""
-    waiting = ApprovalRequest.objects.filter(action=action, target=target, status=RequestStatus.PENDING)
-    return waiting.select_related("requested_by").first()
+    return _waiting(action).filter(target=target).first()
+
+
+def _waiting(action: ApprovalAction) -> QuerySet[ApprovalRequest]:
+    """What nobody decided in time waits no more, also before the hourly job says so."""
+    waiting = ApprovalRequest.objects.filter(action=action, status=RequestStatus.PENDING, expires_at__gt=timezone.now())
+    return waiting.select_related("requested_by")

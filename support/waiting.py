@@ -22,9 +22,16 @@ _Requests = QuerySet[ApprovalRequest]
 def visible_to(user: User) -> _Requests:
     """Whoever decides, or reads the audit trail, sees all; others what they asked for."""
     requests = ApprovalRequest.objects.select_related("requested_by")
-    if user.may(Permission.APPROVE) or user.may(Permission.VIEW_AUDIT):
-        return requests
-    return requests.filter(requested_by=user.pk)
+    return requests if _sees_all(user) else requests.filter(requested_by=user.pk)
+
+
+def opens(asked: ApprovalRequest, user: User) -> bool:
+    """The same, of one that a page names."""
+    return _sees_all(user) or asked.requested_by_id == user.pk
+
+
+def _sees_all(user: User) -> bool:
+    return user.may(Permission.APPROVE) or user.may(Permission.VIEW_AUDIT)
 
 
 def waiting(user: User, *, now: datetime) -> _Requests:

@@ -65,6 +65,7 @@ def _credit(reference: str) -> ManualCredit:
         "premium_grant__account__program",
         "moves__redemption__account",
         "reversal__approval__decided_by",
+        "reversal__approval__request",
         "reversal__by",
         "reversal__transfer",
     )
