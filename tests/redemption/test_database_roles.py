@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+import threading
 
 import pytest
 from django.conf import settings
@@ -264,6 +265,30 @@ def test_of_who_could_become_more_it_is_said(group, attributes, membership, word
                 owner.be(before)
         finally:
             cursor.execute(f"DROP ROLE {login['USER']}")
+
+
+@pytest.mark.as_owner
+def test_what_starts_says_it_in_the_log_and_waits_for_nothing(caplog):
+    checks.say_at_start()
+    for thread in looking():
+        thread.join(60)
+    expected = set() if checks._is_embedded(connection) else {f"The database is used as {me()},"}
+    assert {message.partition(" who ")[0] for message in caplog.messages} == expected
+
+
+def looking():
+    return [thread for thread in threading.enumerate() if thread.name == "database rights"]
+
+
+def me():
+    return run("SELECT current_user")[0][0]
+
+
+@pytest.mark.as_owner
+def test_migrating_is_the_owners_work_and_is_not_warned_of(monkeypatch):
+    serve_from_elsewhere(monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["manage.py", "migrate"])
+    assert run_checks(tags=[Tags.database], databases=["default"]) == []
 
 
 def test_a_database_that_is_away_keeps_nothing_from_starting(monkeypatch, caplog):
