@@ -1,4 +1,4 @@
-"""python -m tests.bench redeem|issue|import|lookup|queue [--codes N] [--clients N] [--runs N] [--json]
+"""python -m tests.bench redeem|issue|import|lookup|queue|credits|seals [--codes N] [--clients N] [--runs N] [--json]
 
 Measures in a database of its own, which is removed afterwards: on the embedded server, or DATABASE_URL's. Ours and the
 limit take turns; the figures are medians.
@@ -12,7 +12,15 @@ import sys
 
 import django
 
-MODULES = {"redeem": "redeem", "issue": "issue", "import": "importing", "lookup": "lookup", "queue": "queue"}
+MODULES = {
+    "redeem": "redeem",
+    "issue": "issue",
+    "import": "importing",
+    "lookup": "lookup",
+    "queue": "queue",
+    "credits": "credits",
+    "seals": "seals",
+}
 
 
 def main() -> None:
@@ -20,6 +28,7 @@ def main() -> None:
     parser.add_argument("bench", choices=MODULES)
     parser.add_argument("--codes", type=int, help="how many, where the bench's own default will not do")
     parser.add_argument("--clients", type=int, help="only with this many, where clients make a difference")
+    parser.add_argument("--seconds", type=int, help="of a round, where writers go on for a time (default: 30)")
     parser.add_argument("--runs", type=int, default=5, help="rounds of ours and the limit (default: 5)")
     parser.add_argument("--json", action="store_true", help="the figures once more, as JSON on the last line")
     args = parser.parse_args()
