@@ -1,4 +1,4 @@
-"""Many writers at once, each transaction open for 0 to 50 ms, and a sealer all along: no event is lost, none sealed twice."""
+"""Many writers at once, each transaction open for 0 to 50 ms, and a sealer all along: none is lost or sealed twice."""
 
 import threading
 
