@@ -36,6 +36,8 @@ LARGEST = 10**12
 MOST_DAYS = 3_660
 LONGEST_NOTE = 1000
 
+_SENT_BEFORE = "This form has granted a credit before: open a new one."
+
 
 class CreditError(Exception):
     """It cannot be credited like this; the text says why. `field` is the form's that is wrong, "" for the whole."""
@@ -115,6 +117,8 @@ def request(wanted: Wanted, *, why: str, by: User, now: datetime | None = None) 
     now = now or timezone.now()
     with transaction.atomic():
         check(wanted, by)
+        if ManualCredit.objects.filter(key=wanted.key).exists():
+            raise CreditError(_SENT_BEFORE)
         limit, passed = measure(wanted, by=by, now=now)
         if not passed:
             raise CreditError("You may grant this yourself.")
@@ -237,7 +241,7 @@ def _made_before(wanted: Wanted, by: User) -> ManualCredit | None:
         wanted.receipt and wanted.receipt.pk,
     )
     if not is_same:
-        raise CreditError("This form has granted a credit before: open a new one.")
+        raise CreditError(_SENT_BEFORE)
     return made
 
 

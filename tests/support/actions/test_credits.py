@@ -119,6 +119,8 @@ def test_one_form_grants_once(policy, agent):
             grant(replace(wanted, **other), by=agent)
     with pytest.raises(CreditError, match="This form has granted a credit before"):
         grant(wanted, by=factories.user(Role.AGENT))
+    with pytest.raises(CreditError, match="This form has granted a credit before"):
+        request(wanted, why="He lost an evening.", by=agent)
     assert grant(replace(wanted, key=uuid.uuid4()), by=agent) != first
 
 
