@@ -39,9 +39,11 @@ class Allowance:
     @property
     def sentence(self) -> str:
         most = [format_amount(amount, unit) for unit, amount in self.alone.items() if amount]
+        none = ["days" if unit == DAYS else unit for unit, amount in self.alone.items() if not amount]
         if not most:
             return "Whatever you credit here now, a second person decides."
-        return f"Alone you may credit up to {' or '.join(most)} here now; above it, a second person decides."
+        but = f", and nothing in {none[0]}" if none else ""
+        return f"Alone you may credit up to {' or '.join(most)} here now{but}; above it, a second person decides."
 
     @property
     def is_used_up(self) -> bool:
@@ -118,8 +120,8 @@ def holdings(account: Account, *, now: datetime, wanted: tuple[str, int] | None 
     money = Holding(
         currency,
         unit_label(currency),
-        f"Now {format_amount(balance, currency)}",
-        f"Then {format_amount(balance + amount, currency)}" if unit == currency else "",
+        format_amount(balance, currency),
+        format_amount(balance + amount, currency) if unit == currency else "",
         balance=balance,
         decimals=decimals(currency),
     )
@@ -128,8 +130,8 @@ def holdings(account: Account, *, now: datetime, wanted: tuple[str, int] | None 
     days = Holding(
         DAYS,
         unit_label(DAYS),
-        f"Now until {until:%-d %B %Y}" if until else "Now none",
-        f"Then until {(until or today) + timedelta(amount):%-d %B %Y}" if unit == DAYS else "",
+        f"until {until:%-d %B %Y}" if until else "none",
+        f"until {(until or today) + timedelta(amount):%-d %B %Y}" if unit == DAYS else "",
         starts=f"{until or today:%Y-%m-%d}",
     )
     return [money, days]

@@ -129,7 +129,7 @@ class CreditForm(forms.Form):
     # Of the tickets that are offered, or `OTHER`.
     ticket = forms.CharField(max_length=60, required=False)
     other_ticket = forms.CharField(
-        label="Another ticket, by its reference", max_length=300, required=False, widget=_line(placeholder="TK-…")
+        label="Ticket, by its reference", max_length=300, required=False, widget=_line(placeholder="TK-…")
     )
     code = forms.CharField(label="Card, by its serial number", max_length=300, required=False, widget=_line())
     receipt = forms.CharField(max_length=20, required=False)

@@ -78,7 +78,10 @@ def _account(typed: str) -> Account | None:
 
 def _grant(request: StaffRequest, wanted: Wanted) -> HttpResponse:
     credit = credits.grant(wanted, by=request.user)
-    messages.success(request, f"{credit.shown} is credited.")
+    # To be told on the telephone: what the account has by now.
+    account = Account.objects.select_related("program").get(pk=credit.account_id)
+    has = next(has for has in holdings(account, now=timezone.now()) if has.unit == credit.unit)
+    messages.success(request, f"Credited: {credit.shown}. {has.label}: now {has.now}.")
     return see_other(reverse("credit", args=[credit.reference]))
 
 

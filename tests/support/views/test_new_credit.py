@@ -85,6 +85,13 @@ def test_from_a_ticket_everything_but_the_amount_and_the_reason_is_there(mary, t
     assert (done.status_code, done.headers["Location"]) == (303, f"/credits/{credit.reference}/")
     assert (credit.code_id, credit.receipt, credit.ticket, credit.granted_by) == (card.serial, receipt, ticket, agent)
     assert Wallet.objects.get(account=mary).balance == 500
+    assert "Credited: £5.00. Credit in GBP: now £5.00." in shown(client.get(done.headers["Location"]))
+
+
+def test_an_account_without_an_open_ticket_leads_to_a_new_one(mary):
+    page = at_the_desk()[0].get(f"/credits/new/?account={mary.reference}")
+    assert "This account has no open ticket." in shown(page)
+    assert f'href="/tickets/new/?account={mary.reference}"' in page.content.decode()
 
 
 def test_from_an_account_its_open_tickets_are_offered_and_the_only_one_is_chosen(mary, ticket):
@@ -317,7 +324,7 @@ def test_above_the_limits_the_page_says_why_and_offers_a_second_person(ticket):
     factories.credit_policy(single=499)
     client, agent = at_the_desk()
     fresh = shown(client.get(f"/credits/new/?account={ticket.account.reference}"))
-    assert "Alone you may credit up to £4.99 here now; above it, a second person decides." in fresh
+    assert "Alone you may credit up to £4.99 here now, and nothing in days; above it, a second person decides." in fresh
     assert "Ask a second person" not in fresh
     fields = posted(ticket, note="She called twice.")
     answer = client.post("/credits/new/", fields)
@@ -345,6 +352,10 @@ def test_above_the_limits_the_page_says_why_and_offers_a_second_person(ticket):
     assert f'href="/approvals/{waiting.pk}/"' in page.content.decode()
     for path in (f"/customers/{ticket.account.reference}/", f"/tickets/{ticket.reference}/"):
         assert f'href="/approvals/{waiting.pk}/"' in client.get(path).content.decode()
+        # A colleague is told that it waits; who asked for it, or decides, may open it.
+        told = at_the_desk()[0].get(path)
+        assert "Waits for a second person: grant a credit, asked for by" in shown(told)
+        assert "/approvals/" not in told.content.decode().replace('href="/approvals/"', "")
 
 
 def test_what_is_within_the_limits_is_not_asked_for(ticket):
@@ -381,7 +392,7 @@ def test_the_limits_left_are_told_for_me_and_for_the_account(ticket, mary):
     assert rows["You, in 24 hours"] == ("£17.00", "1 credit")
     assert rows["This account, in 30 days"] == ("£6.00", "7 credits")
     assert page.context["room"].alone == {"GBP": 600, "days": 0}
-    assert "Alone you may credit up to £6.00 here now" in shown(page)
+    assert "Alone you may credit up to £6.00 here now, and nothing in days; above it" in shown(page)
 
 
 # --- Stopped
