@@ -80,7 +80,16 @@ class Asked:
 def read(requests: Sequence[ApprovalRequest]) -> list[Asked]:
     """In their order. Seven queries at most, for any number of them."""
     named = _Named(requests)
-    return [_WORDS[ApprovalAction(asked.action)](asked, named) for asked in requests]
+    return [_in_words(asked, named) for asked in requests]
+
+
+def _in_words(asked: ApprovalRequest, named: "_Named") -> Asked:
+    action = ApprovalAction(asked.action)
+    try:
+        return _WORDS[action](asked, named)
+    except KeyError:
+        # Asked for by other code, in a shape of its own: the list opens all the same.
+        return Asked(asked, _ICONS[action], title=str(asked), effect=f"{asked}.", button=action.label)
 
 
 class _Named:
@@ -93,9 +102,9 @@ class _Named:
         )
         self.accounts = _found(Account.objects.all(), requests, "account", "to", "from")
         self.tickets = _found(Ticket.objects.all(), requests, "ticket")
-        slugs = {asked.payload["reason"] for asked in requests if asked.action == ApprovalAction.CREDIT}
+        slugs = {asked.payload.get("reason") for asked in requests if asked.action == ApprovalAction.CREDIT} - {None}
         self.reasons = {row.slug: row for row in CreditReason.objects.filter(slug__in=slugs)} if slugs else {}
-        bases = {asked.payload["base"] for asked in requests if asked.action == ApprovalAction.POLICY}
+        bases = {asked.payload.get("base") for asked in requests if asked.action == ApprovalAction.POLICY} - {None}
         rows = CreditLimit.objects.filter(policy__in=bases).order_by("pk").values("policy_id", "unit", "role", *FIELDS)
         found = list(rows) if bases else []
         self.matrices: dict[int, Matrix] = {

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
-from redemption.models import Account, ApprovalAction, Code, User, Wallet
+from redemption.models import Account, ApprovalAction, Code, CodeStatus, User, Wallet
 from redemption.money import format_minor
 from redemption.roles import Permission, Role
 from support import attachments, earlier_credits, policy, ticket_search
@@ -23,6 +23,8 @@ from support.timeline import account_timeline, timeline
 MOST_MESSAGES = 4
 MOST_TICKETS = 5
 MOST_EVENTS = 12
+# Of a range of cards: counting more takes longer than anybody waits for a page.
+MOST_COUNTED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def hindrance(asked: Asked, *, now: datetime) -> str:
             if stop := policy.stopped():
                 return f"All credits are stopped: {stop.reason}"
         case ApprovalAction.POLICY:
-            if policy.current_policy().pk != payload["base"]:
+            if policy.current_policy().pk != payload.get("base"):
                 return "The limits were changed since this was asked for: it must be asked anew."
             if not by.may(Permission.MANAGE_CREDITS):
                 return f"{by} may not change limits any more."
@@ -114,16 +116,18 @@ def left_now(asked: Asked, *, now: datetime) -> int:
     return reversals.left_to_move(asked.redemption, now=now)[0] if asked.redemption else 0
 
 
-def case_of(asked: Asked, *, shown_to: User, now: datetime) -> dict[str, Any]:
-    """The context of the page. What the request does not name is left out."""
+def case_of(asked: Asked, *, waits: bool, shown_to: User, now: datetime) -> dict[str, Any]:
+    """The context of the page. What the request does not name is left out; and of what was decided, what is measured
+    now, because what it did is among it."""
     requester = asked.request.requested_by
     takes_back = asked.credit or asked.redemption
     return {
-        "measured": measured(asked, now=now),
-        "left_now": format_amount(left_now(asked, now=now), asked.unit) if takes_back else "",
+        "measured": measured(asked, now=now) if waits else None,
+        "left_now": format_amount(left_now(asked, now=now), asked.unit) if waits and takes_back else "",
         "granted": list(_granted_by(requester)[: earlier_credits.MOST_SHOWN]) if asked.account else [],
         **_ticket(asked, shown_to),
         **_card(asked, shown_to, now),
+        "range_words": _of_range(asked) if waits else "",
         **_account(asked, shown_to),
     }
 
@@ -162,6 +166,15 @@ def _card(asked: Asked, shown_to: User, now: datetime) -> dict[str, Any]:
         "diagnosis": diagnose(card, customer, now=now) if customer and is_of_program else None,
         "diagnosed": customer,
     }
+
+
+def _of_range(asked: Asked) -> str:
+    """How many cards of a range are in which status: those that are spent or ended stay as they are."""
+    if not asked.card or not asked.last or asked.last - asked.card >= MOST_COUNTED:
+        return ""
+    cards = Code.objects.filter(serial__range=(asked.card, asked.last)).order_by("status")
+    counts = cards.values_list("status").annotate(Count("pk"))
+    return ", ".join(f"{count:,} {CodeStatus(status).label.lower()}" for status, count in counts)
 
 
 def _account(asked: Asked, shown_to: User) -> dict[str, Any]:

@@ -22,15 +22,15 @@ _Requests = QuerySet[ApprovalRequest]
 def visible_to(user: User) -> _Requests:
     """Whoever decides, or reads the audit trail, sees all; others what they asked for."""
     requests = ApprovalRequest.objects.select_related("requested_by")
-    return requests if _sees_all(user) else requests.filter(requested_by=user.pk)
+    return requests if sees_all(user) else requests.filter(requested_by=user.pk)
 
 
 def opens(asked: ApprovalRequest, user: User) -> bool:
     """The same, of one that a page names."""
-    return _sees_all(user) or asked.requested_by_id == user.pk
+    return sees_all(user) or asked.requested_by_id == user.pk
 
 
-def _sees_all(user: User) -> bool:
+def sees_all(user: User) -> bool:
     return user.may(Permission.APPROVE) or user.may(Permission.VIEW_AUDIT)
 
 
@@ -126,4 +126,6 @@ def why_not(asked: ApprovalRequest, user: User, *, now: datetime, most: Mapping[
 
 
 def waits(asked: ApprovalRequest, now: datetime) -> str:
-    return span_in_words(max(now - asked.requested_at, timedelta()))
+    """For how long, in words that “ago” goes with."""
+    span = now - asked.requested_at
+    return span_in_words(span) if span >= timedelta(minutes=1) else "a moment"

@@ -200,6 +200,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status", "pending")), fields=["requested_at"], name="request_pending"
             ),
         ),
+        migrations.AddIndex(
+            model_name="approvalrequest",
+            index=models.Index(fields=["status", "-requested_at", "-id"], name="request_status"),
+        ),
         migrations.AddConstraint(
             model_name="approval",
             constraint=models.CheckConstraint(

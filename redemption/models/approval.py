@@ -62,6 +62,8 @@ class ApprovalRequest(models.Model):
         indexes = [
             # What waits, the oldest first.
             models.Index(fields=["requested_at"], name="request_pending", condition=Q(status=RequestStatus.PENDING)),
+            # What was decided in one way, the newest first.
+            models.Index(fields=["status", "-requested_at", "-id"], name="request_status"),
         ]
 
     def __str__(self) -> str:

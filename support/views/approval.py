@@ -37,7 +37,7 @@ class RejectForm(ReasonForm):
     prefix = "reject"
     reason = forms.CharField(
         max_length=500,
-        widget=forms.Textarea({"rows": 2, "maxlength": 500}),
+        widget=forms.Textarea({"rows": 2, "maxlength": 500, "aria-keyshortcuts": "r", "data-reject": True}),
         error_messages={"required": "Say why you reject it: whoever asked reads it."},
     )
 
@@ -116,9 +116,9 @@ def _page(
 ) -> HttpResponse:
     now, user, bound = timezone.now(), request.user, bound or {}
     (asked,) = read([found])
-    case = deciding.case_of(asked, shown_to=user, now=now)
-    audit.record(AuditAction.REQUEST_OPENED, by=user, target=f"request:{found.pk}", also=_seen(asked, case))
     waits = found.status == RequestStatus.PENDING and found.expires_at > now
+    case = deciding.case_of(asked, waits=waits, shown_to=user, now=now)
+    audit.record(AuditAction.REQUEST_OPENED, by=user, target=f"request:{found.pk}", also=_seen(asked, case))
     why_not = waiting.why_not(found, user, now=now)
     decidable = waits and not why_not
     context: dict[str, Any] = {

@@ -88,7 +88,7 @@ def approvals(request: StaffRequest) -> HttpResponse:
         "is_empty": not rows,
         "is_first_page": "before" not in request.GET and "after" not in request.GET,
         "decides": user.may(Permission.APPROVE),
-        "sees_all": user.may(Permission.APPROVE) or user.may(Permission.VIEW_AUDIT),
+        "sees_all": waiting.sees_all(user),
     }
     return page(request, "support/approvals.html", context, title="Approvals")
 

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from redemption import approvals
+from redemption.cards import void_payload
 from redemption.models import (
     Approval,
     ApprovalAction,
@@ -159,6 +160,24 @@ def test_each_kind_says_what_follows(desk):
         (replace, "Nothing changes until the new card is handed over."),
     ):
         assert words in shown(open_(client, asked)), words
+
+
+def test_of_a_range_it_is_told_how_many_cards_are_spent_already(desk):
+    client, _ = desk
+    batch = factories.batch()
+    factories.cards(3, batch)
+    factories.cards(2, batch, status=CodeStatus.VOID)
+    first = batch.serials.lower
+    asked = approvals.request(
+        action=ApprovalAction.VOID,
+        target=f"code:{first}",
+        payload=void_payload(first, first + 4),
+        reason="stolen",
+        by=factories.user(Role.AGENT),
+    )
+    words = shown(open_(client, asked))
+    assert f"5 cards, {first} to {first + 4}, as far as unspent, are ended for good" in words
+    assert "Of these now 3 active, 2 void" in words
 
 
 def test_a_move_names_both_accounts_and_what_is_left(desk):

@@ -290,6 +290,15 @@ def test_listing_is_audited():
     )
 
 
+def test_a_request_of_another_shape_keeps_nobody_from_the_list():
+    client, _ = at_the_desk(Role.MANAGER)
+    odd = approvals.request(
+        action=ApprovalAction.VOID, target="code:1", payload={}, reason="stolen", by=factories.user(Role.AGENT)
+    )
+    assert "Void cards: code:1" in shown(client.get("/approvals/"))
+    assert "Void cards: code:1" in shown(client.get(f"/approvals/{odd.pk}/"))
+
+
 def test_rows_lead_to_the_page_of_each():
     client, _ = at_the_desk(Role.MANAGER)
     asked = credit_request()
