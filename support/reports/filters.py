@@ -1,6 +1,7 @@
 """What a page of figures is asked for, all of it in the address: a stretch of days, a unit, a program, and what narrows
 a list down. Days begin and end in UTC, weeks on Mondays."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -223,7 +224,8 @@ _CHOICES = {
 
 def _day(text: str, field: str) -> date:
     try:
-        if len(text) != 10:
+        # It reads other spellings as well, such as weeks, which no browser sends.
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:

@@ -36,9 +36,8 @@ def by_week(found: Figures, filters: Filters, *, unit: str) -> list[Chart]:
     rows = list(zip(sums, parts, strict=True))
 
     def cells(make: Callable[[Sum, str], Cell], **others: object) -> Sequence[Cell]:
-        return [
-            make(of, list_address(filters, unit=unit, days=part, **others) if of.count else "") for of, part in rows
-        ]
+        made = [make(of, list_address(filters, unit=unit, days=part, **others)) for of, part in rows]
+        return [cell if cell.value else Cell(cell.value, cell.shown) for cell in made]
 
     def chart(name: str, title: str, axis: str, make: Callable[[str, Sum, str], Cell]) -> Chart:
         return Chart(
