@@ -41,14 +41,23 @@ def _staff() -> list[tuple[str, str]]:
     return [("", "Anybody"), *((str(person.pk), f"{person} ({person.get_role_display()})") for person in staff)]
 
 
+def _day() -> forms.DateInput:
+    return forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+
+
 class FilterForm(forms.Form):
     """Gives a Query by `query()`, once it is valid."""
 
-    target = forms.CharField(label="Account, card, ticket, credit …", required=False, max_length=100)
+    target = forms.CharField(
+        label="Record",
+        required=False,
+        max_length=100,
+        widget=forms.TextInput({"placeholder": "AC-…, TK-…, CR-…, a serial number", "autocomplete": "off"}),
+    )
     person = forms.ChoiceField(label="Person", required=False)
     action = forms.ChoiceField(label="Action", required=False, choices=choices)
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput({"type": "date"}))
-    until = forms.DateField(label="Until", required=False, widget=forms.DateInput({"type": "date"}))
+    since = forms.DateField(label="From", required=False, widget=_day())
+    until = forms.DateField(label="Until", required=False, widget=_day())
     unticketed = forms.BooleanField(label="Only looks at customers without a ticket", required=False)
     alone = forms.BooleanField(label="Leave out lists and findings in which it stood", required=False)
 

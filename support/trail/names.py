@@ -174,6 +174,8 @@ class Names:
             return ""
 
     def _list(self, name: str) -> Name:
+        if name == "user":
+            return Name("people", self._changelist(User))
         for label in ("redemption", "support"):
             if name in apps.all_models[label]:
                 model = apps.get_model(label, name)

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from redemption.models import ApprovalAction, User
 from redemption.roles import Role
 from support.models import AuditAction, AuditEvent, AuditPersonal, format_amount
+from support.trail.groups import GROUPS
 from support.trail.names import Name, Names
 from support.trail.query import BESIDE
 from support.trail.tickets import unticketed
@@ -39,8 +40,8 @@ class Part:
         if not self.target:
             return text
         return format_html(
-            '{}<a class="audit-more" href="{}?{}" title="Who looked at it?"><span class="material-symbols-outlined" '
-            'aria-hidden="true">manage_search</span><span class="sr-only">Who looked at {}?</span></a>',
+            '{}<a class="audit-more" href="{}?{}" title="Who looked at it?" aria-label="Who looked at {}?">'
+            '<span class="material-symbols-outlined" aria-hidden="true">manage_search</span></a>',
             text,
             reverse("audit"),
             urlencode({"target": self.target}, safe=":"),
@@ -268,7 +269,7 @@ def _fact(name: str, value: Any, details: Mapping[str, Any]) -> str:
         case "searched":
             return "searched" if value else ""
         case "filters":
-            return ", ".join(f"{word} {asked}" for word, asked in sorted(value.items())) if value else ""
+            return _filters(value)
     return f"{name.replace('_', ' ')}: {_value(value)}"
 
 
@@ -277,6 +278,20 @@ _SAID_BY_SENTENCE = {
     "added", "imported", "issue", "activate", "freeze", "thaw", "extend", "close", "destroy-print-file",
     "second_factor", "confirming",
 }  # fmt: skip
+
+
+def _filters(asked: Mapping[str, str]) -> str:
+    """But for the target and the person, who are named beside."""
+    said = []
+    if action := asked.get("action"):
+        named = GROUPS[action][0] if action in GROUPS else action.replace("_", " ")
+        said.append(f"only “{named.lower()}”")
+    for word in ("from", "until"):
+        if word in asked:
+            said.append(f"{word} {date.fromisoformat(asked[word]):%-d %B %Y}")
+    if "ticket" in asked:
+        said.append("without a ticket")
+    return ", ".join(said)
 
 
 def _change(name: str, before: Any, after: Any) -> str:

@@ -46,6 +46,7 @@ def audit(request: StaffRequest) -> HttpResponse:
     told = lines(events, shown_to=request.user, of=query.target, few=None if query.event else FEW)
     # After what it shows: nobody's first event here is that he reads it.
     about = [query.target] if query.target else []
+    about += [f"user:{query.person}"] if query.person else []
     trail_of.record(AuditAction.AUDIT_READ, by=request.user, also=about, filters=query.parts)
     context = {
         "form": FilterForm(initial=_initial(query)),

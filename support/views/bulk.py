@@ -11,9 +11,10 @@ from django.views.decorators.http import require_http_methods
 
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
+from support import audit
 from support.actions.bulk import MOST_AT_ONCE, Plan, change_many, deed_named, plan
 from support.actions.tickets import TicketError
-from support.models import Ticket
+from support.models import AuditAction, Ticket
 from support.pages import page, see_other
 from support.permissions import requires
 from support.queue import Query, UnknownFilterError
@@ -48,6 +49,9 @@ def bulk(request: StaffRequest) -> HttpResponse:
         return see_other(f"{reverse('tickets')}?{query.address}")
     tickets = list(Ticket.objects.visible_to(request.user).order_by("pk").filter(pk__in=pks))
     planned = plan(tickets, deed=deed, by=request.user)
+    audit.record(
+        AuditAction.TICKETS_LISTED, by=request.user, view="bulk", also=[f"ticket:{ticket.pk}" for ticket in tickets]
+    )
     context = {
         "query": query,
         "planned": planned,

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods
 from redemption.models import Account, Code
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
+from support import audit
 from support.actions.tickets import TicketError, open_ticket
 from support.attachments import attach
-from support.models import TicketChannel
+from support.models import AuditAction, TicketChannel
 from support.pages import page, see_other
 from support.permissions import requires
 from support.references import read_reference, read_serial
@@ -62,6 +63,7 @@ def _known(request: StaffRequest) -> dict[str, Any]:
         if account:
             found |= {"account": account.reference, "program": account.program_id}
             if request.user.may(Permission.SEE_PERSONAL_DATA):
+                audit.record(AuditAction.LOOKED_UP, by=request.user, target=f"account:{account.pk}")
                 found["requester_email"] = account.email
     return found
 

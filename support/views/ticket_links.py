@@ -8,9 +8,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
+from support import audit
 from support.actions import links
 from support.actions.tickets import TicketError
-from support.models import Ticket
+from support.models import AuditAction, Ticket
 from support.pages import page, see_other
 from support.permissions import requires
 from support.references import read_reference
@@ -63,6 +64,8 @@ def merge(request: StaffRequest, reference: str) -> HttpResponse:
         if refusal := links.merging_refused(found, into):
             raise TicketError(refusal)
         if request.POST.get("confirmed") != "1":
+            # Its subject and its requester are on the page.
+            audit.record(AuditAction.TICKET_OPENED, by=request.user, target=f"ticket:{into.pk}")
             context = {"ticket": found, "into": into, "trail": trail(request)}
             return page(request, "support/merge.html", context, title=f"Merge {found.reference}?")
         links.merge(ticket=found, into=into, by=request.user)

@@ -333,6 +333,7 @@ def test_what_is_no_more_or_never_was_is_named_by_its_number():
     assert names["strange thing"].text == "strange thing"
     assert names["account:x"].text == "account x"
     assert names["list:account"].text == "accounts"
+    assert names["list:user"].text == "people"
     assert names["list:nothing"].text == "nothing"
 
 
@@ -368,7 +369,7 @@ def test_what_is_no_more_or_never_was_is_named_by_its_number():
         (A.STAFF_CHANGED, "user:0", {"is_active": 0, "role": "agent", "fields": ""}, "* changed the person person 0",
          ["may no longer sign in", "role: Support agent"]),
         (A.AUDIT_READ, "", {"filters": {"person": "3", "from": "2026-05-01"}}, "* read the audit trail",
-         ["from 2026-05-01, person 3"]),
+         ["from 1 May 2026"]),
         (A.LOOKED_UP_NOTHING, "", {"never_heard_of": [1, True]}, "* looked something up and found nothing",
          ["never heard of: 1, yes"]),
     ],
@@ -414,7 +415,7 @@ def test_reading_is_recorded_with_its_filters_and_is_not_what_is_read_first(anna
     client.get(TRAIL, {"person": anna.pk, "from": "2026-05-01"})
     assert [(made.actor_id, made.target, made.details) for made in AuditEvent.objects.order_by("pk")] == [
         (reader.pk, "", {"filters": {}}),
-        (reader.pk, "", {"filters": {"person": str(anna.pk), "from": "2026-05-01"}}),
+        (reader.pk, "", {"also": [f"user:{anna.pk}"], "filters": {"person": str(anna.pk), "from": "2026-05-01"}}),
     ]
     assert "Nothing of the kind is recorded." in shown(client.get(TRAIL, {"person": anna.pk}))
 
