@@ -59,7 +59,7 @@ def export(request: StaffRequest, pk: int) -> HttpResponse:
     }
     if request.headers.get("HX-Request"):
         return page(request, "support/_export_progress.html", context, title="")
-    audit.record(AuditAction.REPORT_OPENED, by=request.user, target=f"export:{found.pk}")
+    audit.record(AuditAction.RECORD_OPENED, by=request.user, target=f"export:{found.pk}")
     return page(request, "support/export.html", context, title=f"Export: {making.title_of(found)}")
 
 

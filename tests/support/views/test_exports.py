@@ -68,8 +68,8 @@ def test_the_page_tells_how_far_it_is_then_gives_the_file(desk):
     assert list(seen) == [
         ("report_opened", "report:exports"),
         ("export_requested", mine),
-        ("report_opened", mine),
-        ("report_opened", mine),
+        ("record_opened", mine),
+        ("record_opened", mine),
         ("export_fetched", mine),
     ]
 
@@ -156,3 +156,24 @@ def test_queries_do_not_grow_with_the_list(desk, django_assert_num_queries, djan
     for _ in range(3):
         Export.objects.create(what="audit", format="csv", by=manager)
     assert count() == one
+
+
+@pytest.mark.parametrize(
+    ("role", "page", "is_offered"),
+    [
+        (Role.MANAGER, "audit", True),
+        (Role.MANAGER, "approvals", True),
+        (Role.AUDITOR, "credit_list", True),
+        # They decide, and take nothing away.
+        (Role.SENIOR_AGENT, "approvals", False),
+    ],
+)
+def test_lists_offer_their_export_to_those_who_may_have_it(role, page, is_offered):
+    client, _ = at_the_desk(role)
+    assert ("Export as CSV" in shown(client.get(reverse(page)))) is is_offered
+
+
+def test_a_list_is_exported_with_the_filters_that_it_is_shown_with(desk):
+    client, _ = desk
+    page = client.get(reverse("credit_list"), {"unit": "GBP", "approved": "no"}).content.decode()
+    assert 'name="query" value="unit=GBP&amp;approved=no"' in page
