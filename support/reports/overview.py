@@ -72,7 +72,8 @@ _FIGURES = f"""
             WHEN 15 THEN 'weeks' WHEN 23 THEN 'reasons' WHEN 27 THEN 'agents' WHEN 29 THEN 'programs'
             WHEN 30 THEN 'retailers' ELSE 'total' END,
         week, coalesce(reason_id, granted_by_id, program_id, retailer_id), granted_as,
-        count(*), coalesce(sum(amount), 0), count(approval_id), coalesce(sum(amount) FILTER (WHERE approval_id IS NOT NULL), 0),
+        count(*), coalesce(sum(amount), 0),
+        count(approval_id), coalesce(sum(amount) FILTER (WHERE approval_id IS NOT NULL), 0),
         count(back), coalesce(sum(back), 0)
     FROM c
     GROUP BY GROUPING SETS ((week), (reason_id), (granted_by_id, granted_as), (program_id), (retailer_id), ())
