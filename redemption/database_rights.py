@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.core.management import CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
@@ -32,15 +33,21 @@ _TRIES = 20
 
 # Unconditional row triggers of the guards: 8 and 16 are DELETE and UPDATE in pg_trigger, 2 is BEFORE, 1 FOR EACH ROW.
 _TABLES = """
-SELECT c.relname, c.relkind,
+SELECT c.relname, c.relkind, pg_has_role(c.relowner, 'USAGE') AS is_ours,
     coalesce(bool_or(t.tgtype & 16 > 0), false) AS keeps_rows, coalesce(bool_or(t.tgtype & 8 > 0), false) AS keeps_all
 FROM pg_class c
 LEFT JOIN (pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
     AND p.proname IN ('redemption_refuse_change', 'redemption_refuse_rewrite'))
     ON t.tgrelid = c.oid AND t.tgqual IS NULL AND t.tgattr = '' AND t.tgtype & 3 = 3
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-    AND c.relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('django_migrations'))
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
 GROUP BY c.oid ORDER BY c.relname
+"""
+_ROUTINES = """
+SELECT p.oid::regprocedure::text FROM pg_proc p
+WHERE p.pronamespace = current_schema()::regnamespace AND pg_has_role(p.proowner, 'USAGE')
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')
+ORDER BY 1
 """
 
 
@@ -50,10 +57,11 @@ class RightsError(Exception):
 
 @dataclass(frozen=True)
 class Table:
-    """A table, view or sequence of the owner's, and what its guards refuse to everybody."""
+    """A table, view or sequence: whether we are its owner, and what its guards refuse to everybody."""
 
     name: str
     kind: str
+    is_ours: bool
     keeps_rows: bool
     keeps_all: bool
 
@@ -76,7 +84,7 @@ class Table:
 
 
 def tables(cursor: CursorWrapper) -> list[Table]:
-    """All that the owner of the migrated tables has in this database."""
+    """All that migrations have made in this database, and nothing of an extension's."""
     cursor.execute(_TABLES)
     return [Table(*row) for row in cursor.fetchall()]
 
@@ -110,14 +118,22 @@ def make_login(name: str, password: str, *, using: str = DEFAULT_DB_ALIAS) -> bo
             _run(cursor, "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", name)
         else:
             _check(cursor, name)
-            _run(cursor, "ALTER ROLE {} LOGIN", name)
         if password:
             raw = cursor.connection.pgconn
             hashed = raw.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
             cursor.execute(
                 sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(hashed.decode()))
             )
-        _run(cursor, "GRANT {} TO {}", settings.DATABASE_APP_ROLE, name)
+        # What is so already needs no administrator.
+        cursor.execute(
+            "SELECT rolcanlogin, pg_has_role(oid, %s::name, 'MEMBER') FROM pg_roles WHERE rolname = %s",
+            [settings.DATABASE_APP_ROLE, name],
+        )
+        can_log_in, is_member = cursor.fetchone()
+        if not can_log_in:
+            _run(cursor, "ALTER ROLE {} LOGIN", name)
+        if not is_member:
+            _run(cursor, "GRANT {} TO {}", settings.DATABASE_APP_ROLE, name)
         return made
 
     return _again(make, using)
@@ -133,7 +149,10 @@ def grant_after_migrating(*, using: str, **signal: Any) -> None:
     with connections[using].cursor() as cursor:
         is_due = _exists(cursor, settings.DATABASE_APP_ROLE) and _owner(cursor)[1] is True
     if is_due:
-        grant(using=using)
+        try:
+            grant(using=using)
+        except RightsError as refused:
+            raise CommandError(f"Everything is migrated. {refused}") from None
 
 
 def _grant(cursor: CursorWrapper) -> list[Table]:
@@ -144,17 +163,13 @@ def _grant(cursor: CursorWrapper) -> list[Table]:
         raise RightsError(f"The tables belong to {owner}: run this as {owner}, or as a superuser.")
     # Of two in this database, the second waits and finds it done.
     cursor.execute("SELECT pg_advisory_xact_lock(%s::int, 0)", [locks.RIGHTS])
-    role, found = settings.DATABASE_APP_ROLE, tables(cursor)
+    role, found = settings.DATABASE_APP_ROLE, [table for table in tables(cursor) if table.is_ours]
     for table in found:
         kind = "SEQUENCE" if table.kind == "S" else "TABLE"
         _run(cursor, f"REVOKE ALL ON {kind} {{}} FROM PUBLIC, {{}}", table.name, role)
         for right in table.rights:
             _run(cursor, f"GRANT {right} ON {kind} {{}} TO {{}}", table.name, role)
-    cursor.execute(
-        "SELECT p.oid::regprocedure::text FROM pg_proc p"
-        " WHERE pronamespace = current_schema()::regnamespace"
-        " AND proowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('django_migrations')) ORDER BY 1"
-    )
+    cursor.execute(_ROUTINES)
     for (function,) in cursor.fetchall():
         _run(cursor, f"REVOKE ALL ON ROUTINE {function} FROM PUBLIC, {{}}", role)
         _run(cursor, f"GRANT EXECUTE ON ROUTINE {function} TO {{}}", role)

@@ -75,6 +75,37 @@ def found():
 
 
 @pytest.mark.as_owner
+def test_a_role_that_cannot_sign_in_yet_becomes_a_login(group, monkeypatch):
+    monkeypatch.setenv("DATABASE_APP_PASSWORD", "")
+    run(f"CREATE ROLE {group}_desk NOLOGIN")
+    assert f"{group}_desk has these rights" in said(login=f"{group}_desk")
+    look = "SELECT rolcanlogin, pg_has_role(oid, %s::name, 'USAGE') FROM pg_roles WHERE rolname = %s"
+    assert run(look, group, f"{group}_desk") == [(True, True)]
+
+
+@pytest.mark.as_owner
+def test_who_may_make_no_roles_gives_the_rights_of_roles_that_are_there(group, monkeypatch):
+    """As in production: an administrator made them, the owner migrates and gives."""
+    monkeypatch.setenv("DATABASE_APP_PASSWORD", "")
+    said(login=f"{group}_desk")
+    run(f"CREATE ROLE {group}_owner")
+    for (name,) in run("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"):
+        run(f"ALTER TABLE {name} OWNER TO {group}_owner")
+    run(f"REVOKE ALL ON redemption_batch FROM {group}")
+    run(f"GRANT UPDATE ON redemption_transfer TO {group}")
+    run(f"SET LOCAL ROLE {group}_owner")
+    assert f"{group} may use" in said(login=f"{group}_desk")
+    with pytest.raises(CommandError, match="may not create roles: run this once as an administrator"):
+        said(login=f"{group}_other")
+    monkeypatch.setenv("DATABASE_APP_PASSWORD", "another secret")
+    with pytest.raises(CommandError, match="The database refused it, so an administrator must run this: "):
+        said(login=f"{group}_desk")
+    run("RESET ROLE")
+    assert run("SELECT has_table_privilege(%s, 'redemption_batch', 'UPDATE')", group) == [(True,)]
+    assert run("SELECT has_table_privilege(%s, 'redemption_transfer', 'UPDATE')", group) == [(False,)]
+
+
+@pytest.mark.as_owner
 def test_a_second_time_takes_what_was_given_beyond(group):
     said()
     for right in (
