@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import Http404, HttpResponseBase
 
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 
-_View = Callable[..., HttpResponseBase]
+_Response = TypeVar("_Response", bound=HttpResponseBase)
 
 
-def requires(permission: Permission) -> Callable[[_View], _View]:
-    def protect(view: _View) -> _View:
+def requires(permission: Permission) -> Callable[[Callable[..., _Response]], Callable[..., _Response]]:
+    def protect(view: Callable[..., _Response]) -> Callable[..., _Response]:
         @wraps(view)
-        def protected(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def protected(request: StaffRequest, *args: Any, **kwargs: Any) -> _Response:
             if not request.user.is_authenticated or not request.user.may(permission):
                 raise Http404
             return view(request, *args, **kwargs)
