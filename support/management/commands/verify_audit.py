@@ -51,7 +51,8 @@ class Command(BaseCommand):
         if total > len(shown):
             self.stdout.write(f"And {total - len(shown):,} more.")
         ids = ", ".join(key.hex() for key in keys)
-        self.stdout.write(f"Looked at {run.seals:,} seals over {run.rows:,} rows, signed with {ids} ({whence}).")
+        seals = f"{run.seals:,} seal{'' if run.seals == 1 else 's'}"
+        self.stdout.write(f"Looked at {seals} over {run.rows:,} rows, signed with {ids} ({whence}).")
         if against:
             self.stdout.write(f"Compared them with {run.exported:,} that left the database.")
         self.stdout.write(run.tail.sentence)
