@@ -55,6 +55,7 @@ def credit_policy(request: StaffRequest) -> HttpResponse:
         "older": older,
         "waits": _waiting(current),
         "may_change": may_change,
+        "may_stop": request.user.may(Permission.APPROVE),
     }
     title = "Limits of credits" if shown.pk == current.pk else f"Limits of credits: {str(shown).lower()}"
     return page(request, "support/credit_policy.html", context, title=title)

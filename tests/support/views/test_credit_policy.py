@@ -117,6 +117,13 @@ def policy_request_again():
     return limits.request_policy(matrix, base=current.pk, why="A penny less", by=by)
 
 
+def test_nobody_is_offered_what_he_may_not_open():
+    for role, offers in ((Role.MANAGER, True), (Role.AUDITOR, False)):
+        client, _ = at_the_desk(role)
+        page = client.get(ADDRESS).content.decode()
+        assert ("/credits/stop/" in page, "edit=1" in page) == (offers, offers)
+
+
 # --- To be changed
 
 
