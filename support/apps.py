@@ -8,8 +8,8 @@ class SupportConfig(AppConfig):
     verbose_name = "Support"
 
     def ready(self) -> None:
-        from redemption import trail
-        from support import audit, sign_in  # noqa: F401
+        from redemption import reconcile, trail
+        from support import audit, credit_proof, sign_in  # noqa: F401
         from support.models import AuditAction
 
         def record(action: str, **event: Any) -> None:
@@ -17,3 +17,4 @@ class SupportConfig(AppConfig):
 
         # The domain's own pages and commands record by it.
         trail.record_with(record)
+        reconcile.MORE.append(credit_proof.lines)

@@ -1,4 +1,4 @@
-"""Proves on the whole database that transfers, wallets, liability and cards tell the same."""
+"""Proves on the whole database that transfers, wallets, liability, cards and credits tell the same."""
 
 from datetime import datetime, time
 from typing import Any
@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from redemption.money import format_minor
-from redemption.reconcile import reconcile
+from redemption.reconcile import prove
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             if day is None:
                 raise CommandError(f"“{as_of}” is no date: write it like 2026-12-31.")
             moment = timezone.make_aware(datetime.combine(day, time.max))
-        lines = reconcile(as_of=moment)
+        lines = prove(as_of=moment)
         for line in lines:
             mark = "agrees" if line.agrees else "DIFFERS"
             expected, found = (
