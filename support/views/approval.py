@@ -124,6 +124,7 @@ def _page(
     context: dict[str, Any] = {
         "asked": asked,
         "found": found,
+        "looked_at": f"request:{found.pk}",
         "requester": found.requested_by,
         "waits": waiting.waits(found, now),
         "is_waiting": waits,

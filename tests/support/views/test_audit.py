@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -266,6 +266,21 @@ def test_looks_without_a_ticket_are_searched_for_a_stretch_at_a_time(auditor, an
     assert first.context["days"] == []
     assert "None down to 14 May 2026, 09:30 UTC" in shown(first)
     assert found(auditor, ticket="none", before=first.context["older"]) == [old.pk]
+
+
+@pytest.mark.parametrize("target", ["", "account:12"])
+@pytest.mark.parametrize("person", [None, 7])
+@pytest.mark.parametrize("action", ["", A.ROLE_CHANGED, LOOKS])
+@pytest.mark.parametrize("day", [None, MAY.date()])
+@pytest.mark.parametrize("before", [None, (MAY, 7)])
+def test_whatever_is_asked_is_answered_from_an_index(target, person, action, day, before):
+    """With the trail empty the planner would read all of it, if it could."""
+    query = Query(target=target, person=person, action=action, since=day, until=day)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for stream in query._streams(query.actions, before):
+            plan = stream[:50].explain()
+            assert "Seq Scan" not in plan, plan
 
 
 # --- Sentences
