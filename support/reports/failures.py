@@ -14,7 +14,7 @@ from support.reports.filters import Filters
 PAGE = 50
 
 _WEEKS = f"""
-    SELECT date_trunc('week', day)::date, program_id, p.name, outcome, reason, sum(count)
+    SELECT date_trunc('week', day::timestamp)::date, program_id, p.name, outcome, reason, sum(count)
     FROM {TRIES} JOIN redemption_program p ON p.id = program_id
     WHERE day >= %(first)s AND day <= %(last)s AND (%(program)s::bigint IS NULL OR program_id = %(program)s)
         AND (%(reason)s::text IS NULL OR reason = %(reason)s)

@@ -22,7 +22,7 @@ _SUMS = f"""
     GROUP BY 1, 2, 3, 4, 5, 6
 """
 # Before the period everything counts as one day: what had gathered by then.
-_DAY = "CASE WHEN day < %(since)s THEN NULL ELSE date_trunc('week', day)::date END"
+_DAY = "CASE WHEN day < %(since)s THEN NULL ELSE date_trunc('week', day::timestamp)::date END"
 
 
 @dataclass(slots=True)

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> list[Row]:
     rows = []
     for name, address in _pages().items():
         rows.append(Row.of(f"{name}, p95; limit", _p95(browser, address), SLOWEST, "ms"))
+        sys.stderr.write(f"{rows[-1].name}: {rows[-1].ours:.0f} ms\n")
         rows.append(
             Row.of(f"{name}, its queries; without a credit", _queries(browser, address), empty[name], "queries")
         )
