@@ -18,7 +18,7 @@ from redemption.models import (
     TransferKind,
     Wallet,
 )
-from redemption.reconcile import reconcile
+from redemption.reconcile import prove
 from redemption.redeem import redeem
 from redemption.replacing import replace_card, replace_payload
 from redemption.roles import Role
@@ -40,7 +40,7 @@ def unexpected(outcomes, *allowed):
 
 
 def disagreeing():
-    return [line for line in reconcile() if not line.agrees]
+    return [line for line in prove() if not line.agrees]
 
 
 @pytest.fixture
