@@ -13,6 +13,7 @@ from support.actions.links import attach_incident, mark_problem
 from support.actions.messages import add_customer_message, write_staff_message
 from support.models import Macro, MessageKind, Surface, TicketChannel
 from tests import factories
+from tests.journeys.credit_states import Credits
 from tests.journeys.looks import _show
 from tests.journeys.states import State, World, goes_to, types
 from tests.journeys.visit import Visit
@@ -154,6 +155,18 @@ def test_the_admin(open_page: Any) -> None:
     Tickets(world)
     visit = open_page(world.manager)
     found = visited(visit, iter([*world.admin(), *lists_and_forms()]))
+    assert not found, "\n".join(found)
+
+
+def test_credits_as_agents_see_them(open_page: Any) -> None:
+    made = Credits(World())
+    found = visited(open_page(made.world.agent), made.of_the_agent())
+    assert not found, "\n".join(found)
+
+
+def test_credits_as_managers_see_them(open_page: Any) -> None:
+    made = Credits(World())
+    found = visited(open_page(made.decider), made.of_the_manager())
     assert not found, "\n".join(found)
 
 
