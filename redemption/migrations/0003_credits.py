@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.contrib.postgres.fields.ranges
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -266,5 +267,9 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("day", "program", "currency", "kind", "debit", "credit"), name="one_row_per_day_of_the_ledger"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="attempt",
+            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=["at"], name="attempt_time"),
         ),
     ]
