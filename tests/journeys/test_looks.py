@@ -12,6 +12,7 @@ from redemption.roles import Role
 from support.diagnosis import State as CardState
 from tests import factories
 from tests.factories import PASSWORD
+from tests.journeys.credit_states import Credits
 from tests.journeys.looks import problems
 from tests.journeys.states import World
 
@@ -57,6 +58,19 @@ def test_the_admin_can_be_read(open_page, look):
     world = World()
     visit = open_page(world.manager)
     for state in world.admin():
+        state.reach(visit)
+        look(visit, state.name)
+
+
+@pytest.mark.parametrize("who", ["agent", "manager"])
+def test_the_credits_can_be_read(who, open_page, look):
+    made = Credits(World())
+    person, states = {
+        "agent": (made.world.agent, made.of_the_agent()),
+        "manager": (made.decider, made.of_the_manager()),
+    }[who]
+    visit = open_page(person)
+    for state in states:
         state.reach(visit)
         look(visit, state.name)
 
