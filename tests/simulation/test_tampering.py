@@ -53,7 +53,7 @@ class Drill:
     kind: str
     way: str
     column: str
-    named: frozenset
+    named: frozenset[object]
 
 
 class Tamperer:
