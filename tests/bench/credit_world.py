@@ -23,14 +23,14 @@ _CURRENCIES = ["USD", "EUR", "GBP", "SEK", "JPY"]
 
 
 def build(credits: int, transfers: int) -> None:
-    """`transfers` in all, those of the credits among them."""
+    """`transfers` of cards, and those of the credits."""
     tickets.people()
     _limits()
     known = {
         "credits": credits,
         "transfers": transfers,
         "tickets": max(1, credits // 4),
-        "others": transfers - credits,
+        "others": transfers,
         "now": datetime.now(UTC),
         "program": _first(Program),
         "retailer": _first(Retailer),
