@@ -1,20 +1,19 @@
 """The managers' overview of credits in one unit: by week, reason, agent, program and retailer; agents against their
 peers; accounts, cards and receipts with several; how long a second person takes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from statistics import median
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from redemption.models import Account, ApprovalAction, ApprovalRequest, Program, RequestStatus, Retailer, User
 from redemption.roles import Role
 from support.models import DAYS, CreditReason, format_amount
 from support.reports.filters import Filters
+from support.reports.reading import read
 
 # What a second person decides about credits.
 ABOUT_CREDITS = [ApprovalAction.CREDIT, ApprovalAction.REVERSAL, ApprovalAction.MOVE]
@@ -84,13 +83,13 @@ _UNITS = f"SELECT unit, count(*) FROM support_manualcredit c WHERE {_WHERE} GROU
 def units(filters: Filters) -> dict[str, int]:
     """How many credits there are of each unit in the period, in the order of the settings' currencies."""
     order = {unit: place for place, unit in enumerate([*settings.CURRENCIES, DAYS])}
-    found = dict(_rows(_UNITS, filters))
+    found = dict(read(_UNITS, filters, filters.weeks))
     return {unit: found[unit] for unit in sorted(found, key=lambda unit: (order.get(unit, len(order)), unit))}
 
 
 def figures(filters: Filters, *, unit: str) -> Figures:
     found = Figures()
-    for group, week, key, role, *sums in _rows(_FIGURES, filters, unit=unit):
+    for group, week, key, role, *sums in read(_FIGURES, filters, filters.weeks, unit=unit):
         of = Sum(*map(int, sums))
         match group:
             case "total":
@@ -214,7 +213,7 @@ def several(filters: Filters) -> list[SeveralOf]:
         ("Receipts", "receipt", "receipt_digest"),
     )
     for title, parameter, key in kinds:
-        rows = _rows(_SEVERAL.format(key=key), filters)
+        rows = read(_SEVERAL.format(key=key), filters, filters.weeks)
         accounts = Account.objects.in_bulk([row[0] for row in rows]) if parameter == "account" else {}
         of, named = 0, []
         for key_, count, last, of, people, sums in rows:  # noqa: B007
@@ -265,7 +264,7 @@ _WAITS = """
 
 
 def approvals(filters: Filters) -> Approvals:
-    rows = _rows(_WAITS, filters, actions=[action.value for action in ABOUT_CREDITS])
+    rows = read(_WAITS, filters, filters.weeks, actions=[action.value for action in ABOUT_CREDITS])
     waits = {week: Waits(int(count), *times) for week, count, *times in rows}
     pending = ApprovalRequest.objects.filter(
         status=RequestStatus.PENDING, action__in=ABOUT_CREDITS, expires_at__gt=timezone.now()
@@ -281,16 +280,3 @@ def span(seconds: float | None) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
-def _rows(sql: str, filters: Filters, **more: Any) -> Sequence[Any]:
-    known = {
-        "since": filters.weeks.since,
-        "before": filters.weeks.before,
-        "program": int(filters.program) if filters.program else None,
-        **more,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, known)
-        rows: Sequence[Any] = cursor.fetchall()
-    return rows

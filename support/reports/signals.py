@@ -1,17 +1,14 @@
 """Signs that are worth a question, by person: no proof of anything. Credits nobody had asked for, amounts just under a
 limit, and customers' pages opened without a ticket."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-from django.db import connection
 
 from redemption.models import User
 from redemption.roles import Role
 from support.models import AuditAction, format_amount
 from support.reports.filters import JUST_UNDER, TENTHS, Filters
+from support.reports.reading import read
 
 PAGE = 50
 # An amount counts as repeated from so many times on, and where it is so large a share of a person's credits.
@@ -56,8 +53,8 @@ class Signs:
 def signal_rows(filters: Filters) -> list[Signs]:
     """Everybody who granted a credit or opened a customer's page in the period, by name."""
     found: dict[int, Signs] = {}
-    granted = _rows(_CREDITS, filters)
-    looked = _rows(_LOOK_UPS, filters)
+    granted = read(_CREDITS, filters, filters.days)
+    looked = read(_LOOK_UPS, filters, filters.days, **_ANYBODY)
     people = User.objects.in_bulk({row[0] for row in granted} | {row[0] for row in looked})
     for pk, tenth, count, without_contact, alone in granted:
         signs = found.setdefault(pk, Signs(people[pk]))
@@ -93,9 +90,9 @@ class Repeated:
 
 def repeated_amounts(filters: Filters, *, limit: int = 20) -> list[Repeated]:
     """The same amount again and again from one person: at least five times, and a third of his credits."""
-    rows = _rows(_REPEATED, filters, limit=limit)
-    people = User.objects.in_bulk({row[0] for row in rows})
-    return [Repeated(people[pk], *rest) for pk, *rest in rows]
+    found = read(_REPEATED, filters, filters.days, limit=limit)
+    people = User.objects.in_bulk({row[0] for row in found})
+    return [Repeated(people[pk], *rest) for pk, *rest in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +106,9 @@ class Domain:
 
 def domains(filters: Filters, *, limit: int = 20) -> list[Domain]:
     """E-mail domains whose accounts got several credits, most of them from one person."""
-    rows = _rows(_DOMAINS, filters, limit=limit)
-    people = User.objects.in_bulk({row[0] for row in rows})
-    return [Domain(people[pk], *rest) for pk, *rest in rows]
+    found = read(_DOMAINS, filters, filters.days, limit=limit)
+    people = User.objects.in_bulk({row[0] for row in found})
+    return [Domain(people[pk], *rest) for pk, *rest in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +124,12 @@ class LookUp:
 
 def look_ups(filters: Filters, *, person: int, before: int | None) -> list[LookUp]:
     """One person's without a ticket, the newest first; one more than a page where there are more."""
-    rows = _rows(_LOOKED, filters, person=person, event=before or 2**63 - 1, limit=PAGE + 1)
-    return [LookUp(*row) for row in rows]
+    narrowed = {"opened": _OPENS, "person": person, "event": before or _NEWEST, "limit": PAGE + 1}
+    return [LookUp(*row) for row in read(_LOOKED, filters, filters.days, **narrowed)]
 
 
 def _percent(part: int, of: int) -> int:
     return round(100 * part / of) if of else 0
-
-
-def _rows(sql: str, filters: Filters, **more: Any) -> Sequence[Any]:
-    known = {
-        "since": filters.days.since,
-        "before": filters.days.before,
-        "program": int(filters.program) if filters.program else None,
-        "opened": [AuditAction.ACCOUNT_OPENED.value, AuditAction.CODE_OPENED.value],
-        "person": None,
-        "event": 2**63 - 1,
-        **more,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, known)
-        rows: Sequence[Any] = cursor.fetchall()
-    return rows
 
 
 _GRANTED = """support_manualcredit c WHERE granted_at >= %(since)s AND granted_at < %(before)s
@@ -186,6 +167,9 @@ _DOMAINS = f"""
     WHERE count >= {ENOUGH} AND count * 2 > of ORDER BY count DESC, domain, granted_by_id LIMIT %(limit)s
 """
 
+_NEWEST = 2**63 - 1
+_OPENS = [AuditAction.ACCOUNT_OPENED.value, AuditAction.CODE_OPENED.value]
+_ANYBODY = {"opened": _OPENS, "person": None, "event": _NEWEST}
 # Customers' pages that somebody opened: an account's or a card's; and of them, those that no ticket is about: neither
 # one of the account or card itself, nor one from the account's address, nor one of the account that redeemed the card.
 _OPENED = """

@@ -203,6 +203,7 @@ def test_production_asks_for_a_database(tmp_path):
         "SECRET_KEY": "x",
         "CODE_KEYS": f"1:{'0' * 64}",
         "OUTBOX_KEY": identity,
+        "SEAL_KEY": "0" * 64,
         "EMAIL_URL": "smtp://127.0.0.1:25",
     }
     refused = subprocess.run(

@@ -16,7 +16,7 @@ from support.models import AuditAction, AuditEvent, CreditPolicy, Seal, SealedKi
 from support.sealing import age, raise_alarm, seal, standing
 from support.signing import NOTHING, is_signed, public_key, seal_hash, sign
 from tests import factories
-from tests.support.sealed_world import change, sentences, verify, write_some
+from tests.support.sealed_world import change, seal_now, sentences, verify, write_some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +61,7 @@ def record(target="code:1"):
 
 def test_a_seal_counts_its_rows_and_is_chained_and_signed():
     write_some()
-    first, second = seal(), (record(), seal())[1]
+    first, second = seal_now(), (record(), seal_now())[1]
     assert (first.number, first.previous, second.number, second.previous) == (1, NOTHING, 2, first.hash)
     assert second.counts == {"1": 1}
     assert first.count == sum(first.counts.values()) == SealedRow.objects.filter(seal=1).count()
@@ -77,12 +77,12 @@ def test_a_seal_counts_its_rows_and_is_chained_and_signed():
 
 def test_every_row_is_sealed_and_nothing_new_makes_no_seal():
     write_some()
-    assert seal()
+    assert seal_now()
     for kind, columns in TABLES.items():
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT id FROM {columns.table}")
             assert set(sealed(kind)) == {row for (row,) in cursor.fetchall()} != set()
-    assert seal() is None
+    assert seal_now() is None
     assert SealMark.objects.get().looked_at > Seal.objects.get().at
     assert sentences() == []
 
@@ -112,7 +112,7 @@ def test_a_version_once_used_stays_as_it_is():
 
 def test_the_leaf_does_not_depend_on_the_settings_of_a_session():
     write_some()
-    seal()
+    seal_now()
     with transaction.atomic(), connection.cursor() as cursor:
         for setting in (
             "TimeZone = 'Asia/Tokyo'", "DateStyle = 'German'", "bytea_output = 'escape'", "extra_float_digits = -15",
@@ -134,16 +134,16 @@ def test_the_leaf_does_not_depend_on_the_settings_of_a_session():
 def test_a_row_of_a_transaction_that_commits_late_is_not_lost(writer):
     """The trap of `id >`: the smaller id commits after the greater one was sealed."""
     before = record()
-    seal()
+    seal_now()
     slow, quick = writer(), writer()
     (late,) = slow.execute(INSERT, ["code:1"]).fetchone()
     (early,) = quick.execute(INSERT, ["code:2"]).fetchone()
     quick.commit()
     assert late < early
     # Below the slow one's transaction id there is nothing new.
-    assert seal() is None
+    assert seal_now() is None
     slow.commit()
-    assert seal().counts == {"1": 2}
+    assert seal_now().counts == {"1": 2}
     assert sealed() == {before.pk: 1, late: 2, early: 2}
     assert sentences() == []
 
@@ -154,24 +154,24 @@ def test_the_first_seal_takes_what_is_there_and_the_second_what_was_running(writ
     (late,) = slow.execute(INSERT, ["code:1"]).fetchone()
     (early,) = quick.execute(INSERT, ["code:2"]).fetchone()
     quick.commit()
-    assert seal().counts == {"1": 1}
+    assert seal_now().counts == {"1": 1}
     slow.commit()
-    assert seal().counts == {"1": 1}
+    assert seal_now().counts == {"1": 1}
     assert sealed() == {early: 1, late: 2}
     assert sentences() == []
 
 
 def test_what_is_older_than_a_running_transaction_is_sealed_meanwhile(writer):
     before = record()
-    seal()
+    seal_now()
     done = record()
     slow = writer()
     (late,) = slow.execute(INSERT, ["code:1"]).fetchone()
     later = record()
-    assert seal().counts == {"1": 1}
+    assert seal_now().counts == {"1": 1}
     assert sealed() == {before.pk: 1, done.pk: 2}
     slow.commit()
-    seal()
+    seal_now()
     assert sealed() == {before.pk: 1, done.pk: 2, late: 3, later.pk: 3}
     assert sentences() == []
 
@@ -182,20 +182,20 @@ def test_what_was_rolled_back_is_missed_by_nobody(writer):
     (row,) = kept.execute(INSERT, ["code:2"]).fetchone()
     gone.rollback()
     kept.commit()
-    assert seal().counts == {"1": 1}
+    assert seal_now().counts == {"1": 1}
     assert sealed() == {row: 1}
 
 
 def test_rows_of_savepoints_are_sealed_with_their_transaction(writer):
     record()
-    seal()
+    seal_now()
     one = writer()
     one.execute("SELECT")
     with one.transaction(), one.transaction():
         (row,) = one.execute(INSERT, ["code:1"]).fetchone()
-        assert seal() is None
+        assert seal_now() is None
     one.commit()
-    seal()
+    seal_now()
     assert sealed()[row] == 2
 
 
@@ -203,8 +203,8 @@ def test_of_two_sealers_the_second_leaves_it_to_the_first(writer):
     record()
     with writer() as first:
         first.execute("SELECT pg_advisory_xact_lock(%s, 0)", [sealing.locks.SEALING])
-        assert seal() is None
-    assert seal().count == 1
+        assert seal_now() is None
+    assert seal_now().count == 1
 
 
 def test_several_sealers_and_writers_at_once_seal_each_row_once(writer):
@@ -236,7 +236,7 @@ def test_several_sealers_and_writers_at_once_seal_each_row_once(writer):
     ended.set()
     for thread in sealers:
         thread.join()
-    seal()
+    seal_now()
     assert failed == []
     assert set(sealed()) == set(AuditEvent.objects.values_list("pk", flat=True))
     assert AuditEvent.objects.count() == 8 * 34
@@ -253,7 +253,7 @@ def test_a_first_seal_of_many_rows_goes_in_pieces(monkeypatch):
         AuditEvent(at=timezone.now(), actor_id=by.pk, actor_role=by.role, action="looked_up", target=f"code:{number}")
         for number in range(1000)
     )
-    made = seal()
+    made = seal_now()
     assert (made.counts["1"], made.counts["2"]) == (1000, 100)
     assert sentences() == []
 
@@ -264,7 +264,7 @@ def test_only_what_is_new_is_read(django_assert_max_num_queries):
     AuditEvent.objects.bulk_create(
         AuditEvent(at=timezone.now(), actor_id=by.pk, actor_role=by.role, action="looked_up") for _ in range(5000)
     )
-    last = seal()
+    last = seal_now()
     record()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -296,18 +296,18 @@ def came_from(cluster, number=1):
 def test_on_another_server_everything_unsealed_is_sealed_once():
     """Its transaction ids begin anew: rows of the other server may be far above the horizon, or far below it."""
     old = record()
-    seal()
+    seal_now()
     above, below = record("code:2"), record("code:3")
     change("UPDATE support_auditevent SET xact = '99999999999' WHERE id = %s", above.pk)
     change("UPDATE support_auditevent SET xact = '3' WHERE id = %s", below.pk)
     came_from("1234567890123456789")
     new = record("code:4")
     assert standing().has_moved
-    assert seal().counts == {"1": 3}
+    assert seal_now().counts == {"1": 3}
     assert sealed() == {old.pk: 1, above.pk: 2, below.pk: 2, new.pk: 2}
     assert sentences() == []
     newer = record("code:5")
-    assert seal().counts == {"1": 1}
+    assert seal_now().counts == {"1": 1}
     assert sealed()[newer.pk] == 3
     assert not standing().has_moved
     assert sentences() == []
@@ -315,14 +315,14 @@ def test_on_another_server_everything_unsealed_is_sealed_once():
 
 def test_ids_of_another_server_that_come_round_again_are_not_sealed_twice():
     old = record()
-    seal()
+    seal_now()
     came_from("1234567890123456789")
     record("code:2")
-    second = seal()
+    second = seal_now()
     # In the range that the next seal takes.
     change("UPDATE support_auditevent SET xact = %s::text::xid8 WHERE id = %s", str(second.horizon), old.pk)
     new = record("code:3")
-    assert seal().counts == {"1": 1}
+    assert seal_now().counts == {"1": 1}
     assert sealed()[new.pk] == 3
     assert sealed()[old.pk] == 1
 
@@ -336,7 +336,7 @@ def test_standing_says_how_old_the_oldest_unsealed_row_is():
     event = AuditEvent.objects.get()
     now = standing(now=event.at + timedelta(seconds=12))
     assert (now.oldest, now.lag_text) == (event.at, "12 s")
-    seal()
+    seal_now()
     assert standing().oldest is None
     later = record()
     factories.cards(1)
@@ -358,7 +358,7 @@ def test_alarm_rings_above_the_setting_and_names_the_likely_cause(settings, capl
     assert held_up.alarm.endswith("A transaction that began before it still runs and holds it up.")
     raise_alarm(held_up)
     assert [(line.levelname, line.message) for line in caplog.records] == [("ERROR", f"Seals: {held_up.alarm}")]
-    seal()
+    seal_now()
     SealMark.objects.update(exported=1)
     caplog.clear()
     raise_alarm(standing(now=event.at + timedelta(seconds=121)))
@@ -368,7 +368,7 @@ def test_alarm_rings_above_the_setting_and_names_the_likely_cause(settings, capl
 def test_alarm_rings_where_seals_stay_in_the_database_or_left_it(settings):
     settings.SEAL_LAG_ALARM = 60
     record()
-    made = seal()
+    made = seal_now()
     later = made.at + timedelta(seconds=61)
     assert standing(now=later).alarm == "Seals from number 1 on could not be written outside the database."
     SealMark.objects.update(exported=3)
@@ -405,6 +405,6 @@ def test_every_append_only_table_with_money_or_trail_is_sealed():
 
 def test_verifying_sees_one_moment_while_rows_are_written(writer):
     record()
-    seal()
+    seal_now()
     findings, run = verify()
     assert (findings, run.seals, run.rows) == ([], 1, 1)

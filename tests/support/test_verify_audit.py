@@ -32,11 +32,11 @@ from support.models import (
     SealMark,
 )
 from support.seal_exports import export, read_exported
-from support.sealing import seal, standing
+from support.sealing import standing
 from support.signing import SealLineError, by_id, from_line, public_key, seal_hash, sign, to_line
 from tests import factories
 from tests.owner import owner_cursor
-from tests.support.sealed_world import change, sealed_world, sentences, verify, write_some
+from tests.support.sealed_world import change, seal_now, sealed_world, sentences, settle, verify, write_some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,7 +113,7 @@ def test_the_first_change_is_named_and_the_rest_counted():
 
 def test_the_process_ends_with_one_where_it_finds_something_and_with_none_else():
     record()
-    seal()
+    seal_now()
     run = [sys.executable, "manage.py", "verify_audit"]
     environment = {
         **os.environ,
@@ -180,7 +180,7 @@ def test_a_row_that_is_dated_long_before_it_was_written_is_found_sealed_or_not()
         "was written after it."
     )
     assert sentences() == [expected]
-    seal()
+    seal_now()
     assert sentences() == [expected]
 
 
@@ -317,7 +317,7 @@ def test_each_seal_leaves_once_in_lines_that_say_everything(outside):
     sealed_world(2)
     assert (export(), export()) == (2, 0)
     write_some()
-    seal()
+    seal_now()
     assert export() == 1
     files = sorted(path.relative_to(outside).as_posix() for path in outside.rglob("*.jsonl"))
     day = f"{timezone.now():%Y-%m-%d}"
@@ -347,7 +347,7 @@ def test_the_removal_of_the_newest_seal_is_found_by_what_left(outside):
     assert said.startswith(expected)
     # The worker seals the rows anew: that is another seal, which the alarm does not miss either.
     assert "Seals are missing: 3 were written outside the database, and it has 2." in standing().alarm
-    assert seal().number == 3
+    assert seal_now().number == 3
     assert sentences() == []
     assert sentences(against=outside) == ["Seal 3 is another than the one that was exported."]
 
@@ -406,7 +406,7 @@ def test_a_key_that_was_changed_is_told_apart_by_its_id(settings, outside):
     export()
     old, settings.SEAL_KEY = public_key(), os.urandom(32)
     write_some()
-    seal()
+    seal_now()
     export()
     assert [public for _, public in read_exported(outside)] == [old, public_key()]
     assert told("--against", outside)[1] is False
@@ -420,6 +420,7 @@ def test_nothing_there_to_compare_with_is_said(tmp_path):
 
 def test_the_job_seals_exports_and_says_what_does_not_work(outside, settings, caplog):
     record()
+    settle()
     seal_rows(timestamp=0)
     assert (Seal.objects.count(), SealMark.objects.get().exported) == (1, 1)
     settings.STORAGES = {
@@ -429,6 +430,7 @@ def test_the_job_seals_exports_and_says_what_does_not_work(outside, settings, ca
     record()
     settings.SEAL_LAG_ALARM = 0
     caplog.clear()
+    settle()
     seal_rows(timestamp=0)
     assert (Seal.objects.count(), SealMark.objects.get().exported) == (2, 1)
     assert [(line.levelname, line.message) for line in caplog.records] == [
@@ -465,7 +467,7 @@ def test_the_auditor_gets_the_newest_seal_each_day_if_there_is_a_new_one(setting
     change("DELETE FROM support_sealedrow WHERE seal = 2")
     assert told("--against", attached)[1]
     write_some()
-    seal()
+    seal_now()
     mail_seal(timestamp=0)
     assert seal_exports.SealMark.objects.get().mailed == 2
 
