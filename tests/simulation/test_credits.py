@@ -393,7 +393,7 @@ class Desk(RuleBasedStateMachine):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("desks", "steps"), [(10, 80), pytest.param(150, 150, marks=pytest.mark.heavy)], ids=["few desks", "many desks"]
+    ("desks", "steps"), [(10, 80), pytest.param(60, 120, marks=pytest.mark.heavy)], ids=["few desks", "many desks"]
 )
 def test_whatever_people_do_no_limit_is_passed_and_the_books_balance(desks, steps, no_limits):
     run(
