@@ -19,7 +19,8 @@ from tests.journeys.states import State, World, goes_to, types
 from tests.journeys.visit import Visit
 from tests.support.test_attachments import attached, bought
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# Every page in every look, by one browser: once in .ci/run is enough.
+pytestmark = [pytest.mark.heavy, pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 AXE = AXE_FILE_PATH.read_text()
 _RUN = """async (rules) => {

@@ -333,6 +333,7 @@ def test_two_tickets_are_merged_after_a_question_and_parted_again(open_page):
     assert aside(lambda: Ticket.objects.get(pk=ticket.pk).status) == TicketStatus.NEW
 
 
+@pytest.mark.heavy
 def test_every_page_of_the_desk_can_be_read(open_page, look):
     desk = Desk()
     ticket = desk.mail_with_a_photo()

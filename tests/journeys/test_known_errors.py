@@ -32,6 +32,7 @@ def world():
     return World()
 
 
+@pytest.mark.heavy
 def test_every_state_of_a_known_error_can_be_read(open_page, world):
     card, swede = world.cards["works"].row, factories.account(world.program, country="SE")
     tickets = {

@@ -16,7 +16,8 @@ from tests.journeys.credit_states import Credits
 from tests.journeys.looks import problems
 from tests.journeys.states import World
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# Every page in every look, by one browser: once in .ci/run is enough.
+pytestmark = [pytest.mark.heavy, pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ def test_many_are_changed_after_a_page_that_says_what_will_happen(open_page):
     visit.sees("6 tickets")
 
 
+@pytest.mark.heavy
 def test_the_queue_can_be_read(open_page):
     manager = world()
     OpeningHours.objects.get_or_create(weekday=0, opens="08:00", closes="20:00")

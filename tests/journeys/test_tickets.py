@@ -49,6 +49,7 @@ def busy_ticket(world):
     return ticket
 
 
+@pytest.mark.heavy
 def test_a_ticket_can_be_read(open_page):
     world = World()
     ticket = busy_ticket(world)

@@ -422,7 +422,10 @@ def fits(outcomes):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("limit", "amount", "fit"),
-    [({"day_sum": 7_000, "single": 200}, 200, 35), ({"month_count": 23, "week_count": 23, "day_count": 23}, 200, 23)],
+    [
+        ({"day_sum": 7_000, "single": 200}, 200, 35),
+        pytest.param({"month_count": 23, "week_count": 23, "day_count": 23}, 200, 23, marks=pytest.mark.heavy),
+    ],
     ids=["sum", "count"],
 )
 def test_of_two_hundred_at_once_exactly_those_that_fit_ones_own_limit_are_posted(limit, amount, fit, crowd):
@@ -439,7 +442,9 @@ def test_of_two_hundred_at_once_exactly_those_that_fit_ones_own_limit_are_posted
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("limit", "fit"), [({"account_sum": 7_000}, 35), ({"account_count": 23}, 23)], ids=["sum", "count"]
+    ("limit", "fit"),
+    [({"account_sum": 7_000}, 35), pytest.param({"account_count": 23}, 23, marks=pytest.mark.heavy)],
+    ids=["sum", "count"],
 )
 def test_of_two_hundred_agents_at_once_exactly_those_that_fit_one_accounts_limit_are_posted(limit, fit, crowd):
     factories.credit_policy(**limit)

@@ -16,13 +16,18 @@ class Command(Flush):
         connection = connections[options["database"]]
         tables = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT
         with owner_cursor() as cursor, cursor.connection.transaction():
-            for table in sorted(tables):
+            # Most tests write to few of them.
+            cursor.execute(
+                " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in sorted(tables))
+            )
+            filled = [table for (table,) in cursor.fetchall()]
+            for table in filled:
                 cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             # Foreign keys are checked when the transaction ends, and then nothing is left to refer to.
-            for table in sorted(tables):
+            for table in filled:
                 cursor.execute(f"DELETE FROM {table}")
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            for table in sorted(tables):
+            for table in filled:
                 cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         # Django remembers the ids of content types for the life of the process.
         ContentType.objects.clear_cache()
