@@ -41,13 +41,6 @@ def check(clients):
     assert list(members) == list(events)
     assert sum(Seal.objects.values_list("count", flat=True)) == len(events) > 10 * clients
     assert Seal.objects.count() > 5
-    # The order of ids is not the order of commits: what made `id >` lose rows did happen here.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            'SELECT count(*) FROM support_sealedrow a JOIN support_sealedrow b ON b."row" = a."row" + 1'
-            " WHERE a.seal > b.seal"
-        )
-        assert cursor.fetchone()[0] > 0
     assert verify()[0] == []
 
 
@@ -62,3 +55,10 @@ def test_a_hundred_writers_for_a_minute(crowd):
     clients = min(100, crowd - 5)
     write_and_seal(clients, seconds=60)
     check(clients)
+    # The order of ids is not the order of commits: what made `id >` lose rows did happen here.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT count(*) FROM support_sealedrow a JOIN support_sealedrow b ON b."row" = a."row" + 1'
+            " WHERE a.seal > b.seal"
+        )
+        assert cursor.fetchone()[0] > 0
