@@ -4,16 +4,15 @@ The worker runs it at least once: what is done twice must be the same as once.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from redemption.connections import second_connection
 from redemption.models import BatchJob, IdempotencyKey, JobStatus
 
 logger = logging.getLogger(__name__)
@@ -35,38 +34,23 @@ def issue_batch_job(batch_job_id: int) -> None:
     job = BatchJob.objects.select_related("batch", "by").get(pk=batch_job_id)
     if job.status not in {JobStatus.QUEUED, JobStatus.RUNNING}:
         return
-    _move_to(job, JobStatus.RUNNING, done=0)
+    job.move_to(JobStatus.RUNNING, done=0)
     try:
-        with _second_connection() as second:
+        with second_connection() as second:
             issue_batch(batch=job.batch, by=job.by, progress=lambda done: _show_progress(second, job.pk, done))
     except AlreadyIssuedError:
         # Delivered twice, or killed between the batch's commit and the next line.
         pass
     except IssuingError as refused:
-        _move_to(job, JobStatus.FAILED, done=0, message=str(refused))
+        job.move_to(JobStatus.FAILED, done=0, message=str(refused))
         return
     except OperationalError:
         # The queue brings it again, and finds it running.
         raise
     except Exception:
-        _move_to(job, JobStatus.FAILED, done=0, message="Something unexpected stopped it: nothing was issued.")
+        job.move_to(JobStatus.FAILED, done=0, message="Something unexpected stopped it: nothing was issued.")
         raise
-    _move_to(job, JobStatus.DONE, done=job.total)
-
-
-def _move_to(job: BatchJob, status: JobStatus, *, done: int, message: str = "") -> None:
-    job.status, job.done, job.message = status, done, message[:500]
-    job.save(update_fields=["status", "done", "message", "updated_at"])
-
-
-@contextmanager
-def _second_connection() -> Iterator[BaseDatabaseWrapper]:
-    """One that commits at once, so that pages see progress while the batch's transaction is still open."""
-    second = connection.copy()
-    try:
-        yield second
-    finally:
-        second.close()
+    job.move_to(JobStatus.DONE, done=job.total)
 
 
 def _show_progress(second: BaseDatabaseWrapper, batch_job_id: int, done: int) -> None:

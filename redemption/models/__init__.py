@@ -4,11 +4,12 @@ from redemption.models.account import Account, BillingProvider, Plan, Restrictio
 from redemption.models.approval import Approval, ApprovalAction, ApprovalRequest, Decision, RequestStatus
 from redemption.models.attempt import Attempt, AttemptOutcome, Channel, Redemption
 from redemption.models.batch import FIRST_SERIAL, LAST_SERIAL, Batch, BatchPurpose, BatchStatus
-from redemption.models.batch_job import BatchJob, BatchTally, JobStatus, TallyMark
+from redemption.models.batch_job import BatchJob, BatchTally, TallyMark
 from redemption.models.card_event import CardEvent, CardEventKind
 from redemption.models.code import Code, CodeStatus, Replacement
 from redemption.models.day_tally import AttemptDay, LedgerDay
 from redemption.models.guard import IdempotencyKey, Throttle, ThrottleScope
+from redemption.models.job import Job, JobStatus
 from redemption.models.premium import PremiumGrant
 from redemption.models.print_file import OutboxCard, PrintFile, PrintFileDownload
 from redemption.models.product import Benefit, Product, ProductKind
@@ -43,6 +44,7 @@ __all__ = [
     "CodeStatus",
     "Decision",
     "IdempotencyKey",
+    "Job",
     "JobStatus",
     "LedgerDay",
     "OutboxCard",

@@ -1,38 +1,17 @@
-"""Work on a batch that takes longer than a page: its progress outlives the page that started it."""
+"""Work on a batch, and a batch's figures."""
 
-from django.conf import settings
 from django.db import models
 
 from redemption.models.batch import Batch
 from redemption.models.fields import TransactionIdField
+from redemption.models.job import Job
 
 
-class JobStatus(models.TextChoices):
-    QUEUED = "queued", "Waiting for the worker"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-
-
-class BatchJob(models.Model):
+class BatchJob(Job):
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="jobs")
-    status = models.CharField(max_length=10, choices=JobStatus, default=JobStatus.QUEUED)
-    done = models.PositiveBigIntegerField(default=0)
-    total = models.PositiveBigIntegerField()
-    message = models.CharField(max_length=500, blank=True)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["-pk"]
 
     def __str__(self) -> str:
         return f"{self.batch_id}: {self.get_status_display()}"
-
-    @property
-    def percent(self) -> int:
-        return 100 * self.done // self.total if self.total else 0
 
 
 class BatchTally(models.Model):

@@ -4,19 +4,18 @@ import logging
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import QueryDict
 from django.utils import timezone
 
+from redemption.connections import second_connection
 from redemption.models import JobStatus, User
 from support import audit
 from support.exports.catalogue import LISTS
@@ -78,7 +77,7 @@ def make(export_id: int) -> None:
     if not export.file:
         name = secrets.token_hex(20)
         export.file = f"exports/{name[:2]}/{name[2:]}"
-    _move_to(export, JobStatus.RUNNING, done=0)
+    export.move_to(JobStatus.RUNNING, done=0, also=["file"])
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows"
@@ -95,7 +94,7 @@ def make(export_id: int) -> None:
         _fail(export, "Something unexpected stopped it: nothing was made.")
     else:
         export.total = count
-        _move_to(export, JobStatus.DONE, done=count)
+        export.move_to(JobStatus.DONE, done=count, also=["total"])
 
 
 def _write(export: Export, path: Path) -> int:
@@ -107,7 +106,7 @@ def _write(export: Export, path: Path) -> int:
     count = 0
     # The cursor lives in a transaction that writes nothing: it has no number of its own, and keeps neither the seals
     # nor the roll-ups waiting. How far it is goes over another connection.
-    with _second_connection() as second, transaction.atomic():
+    with second_connection() as second, transaction.atomic():
         rows = wanted.rows(QueryDict(export.query), export.by)
         if form == ExportFormat.XLSX and (rows.total or 0) > MOST_ROWS_OF_XLSX:
             raise ExportError(_TOO_LONG)
@@ -140,21 +139,7 @@ def _store(path: Path, name: str) -> None:
 def _fail(export: Export, message: str) -> None:
     storages[STORAGE].delete(export.file)
     export.file = ""
-    _move_to(export, JobStatus.FAILED, done=0, message=message)
-
-
-def _move_to(export: Export, status: JobStatus, *, done: int, message: str = "") -> None:
-    export.status, export.done, export.message = status, done, message[:500]
-    export.save(update_fields=["status", "done", "total", "message", "file", "updated_at"])
-
-
-@contextmanager
-def _second_connection() -> Iterator[BaseDatabaseWrapper]:
-    second = connection.copy()
-    try:
-        yield second
-    finally:
-        second.close()
+    export.move_to(JobStatus.FAILED, done=0, message=message, also=["file"])
 
 
 def _tell(second: BaseDatabaseWrapper, export: Export, *, done: int, total: int) -> None:

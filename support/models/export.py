@@ -1,10 +1,9 @@
 """A list or a figure's rows taken away as a file, made by the worker: its progress outlives the page that asked."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from redemption.models import JobStatus
+from redemption.models import Job, JobStatus
 
 
 class ExportFormat(models.TextChoices):
@@ -12,23 +11,17 @@ class ExportFormat(models.TextChoices):
     XLSX = "xlsx", "Excel (XLSX)"
 
 
-class Export(models.Model):
+class Export(Job):
     # The list, by its name in support.exports, and the address's query that narrows it.
     what = models.CharField(max_length=40)
     query = models.CharField(max_length=1000, blank=True)
     format = models.CharField(max_length=4, choices=ExportFormat)
-    status = models.CharField(max_length=10, choices=JobStatus, default=JobStatus.QUEUED)
-    done = models.PositiveBigIntegerField(default=0)
+    # Not known before the worker has begun.
     total = models.PositiveBigIntegerField(default=0)
-    message = models.CharField(max_length=500, blank=True)
     # A random name in private storage; empty before it is made and after it was removed.
     file = models.CharField(max_length=100, blank=True)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
 
-    class Meta:
-        ordering = ["-pk"]
+    class Meta(Job.Meta):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=JobStatus.values), name="export_status_is_known"),
             models.CheckConstraint(condition=Q(format__in=ExportFormat.values), name="export_format_is_known"),
@@ -36,7 +29,3 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} as {self.get_format_display()}"
-
-    @property
-    def percent(self) -> int:
-        return 100 * self.done // self.total if self.total else 0
