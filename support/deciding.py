@@ -13,7 +13,7 @@ from redemption.roles import Permission, Role
 from support import attachments, earlier_credits, policy, ticket_search
 from support.actions import credits, reversals
 from support.asked import Asked
-from support.diagnosis import diagnose, verdict, with_state
+from support.diagnosis import card_of, diagnose, verdict
 from support.limits import LABELS, Difference, allowed, differences, in_words, is_count, matrix_of
 from support.models import CreditLimit, CreditPolicy, ManualCredit, Ticket, format_amount
 from support.policy import Hit
@@ -154,7 +154,7 @@ def _ticket(asked: Asked, shown_to: User) -> dict[str, Any]:
 
 
 def _card(asked: Asked, shown_to: User, now: datetime) -> dict[str, Any]:
-    card = with_state(Code.objects.filter(pk=asked.card)).first() if asked.card else None
+    card = card_of(asked.card)
     if not card:
         return {"card": None}
     shows_people = shown_to.may(Permission.SEE_PERSONAL_DATA)

@@ -19,6 +19,7 @@ from redemption.eligibility import (
 )
 from redemption.facts import read_facts
 from redemption.models import (
+    LAST_SERIAL,
     Account,
     BillingProvider,
     CardEvent,
@@ -79,6 +80,11 @@ def with_state(codes: QuerySet[Code]) -> QuerySet[Code]:
         "replaces",
         "replaced_by",
     )
+
+
+def card_of(serial: int | None) -> Code | None:
+    """The card of a serial number, with_state(). None where there is none, whatever the number."""
+    return with_state(Code.objects.filter(pk=serial)).first() if serial and serial <= LAST_SERIAL else None
 
 
 def replacement_of(code: Code) -> Replacement | None:

@@ -14,7 +14,7 @@ from redemption.models import Code, User
 from redemption.refusals import REFUSALS, RefusalReason
 from redemption.roles import Permission
 from support import audit
-from support.diagnosis import with_state
+from support.diagnosis import card_of
 from support.evidence import REDEEMED, Evidence, gather
 from support.models import AuditAction, Cause, KnownError, MessageKind, Ticket
 from support.recognising import Recognised, recognise
@@ -107,7 +107,7 @@ def panel(ticket: Ticket, user: User, now: datetime) -> dict[str, Panel]:
     who customers are, their findings are told without an account's values."""
     likely = [] if ticket.known_error else _likely(ticket)
     error = ticket.known_error or (likely[0].known_error if likely else None)
-    code = with_state(Code.objects.filter(pk=ticket.code_id)).first() if ticket.code_id else None
+    code = card_of(ticket.code_id)
     found = _evidence(ticket, code, user, now) if error else None
     words = values(ticket, user, card=code)
     suspects, stranger = [], None

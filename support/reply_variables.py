@@ -9,7 +9,7 @@ from django_countries.fields import Country
 
 from redemption.models import Code, Program, User
 from redemption.roles import Permission
-from support.diagnosis import benefit_of, expiry_of, with_state
+from support.diagnosis import benefit_of, card_of, expiry_of
 from support.models import Ticket
 
 # What each stands for, as the pages explain it.
@@ -49,7 +49,7 @@ class Filled:
 def values(ticket: Ticket, by: User, *, card: Code | None = None, works_from: datetime | None = None) -> dict[str, str]:
     """What can be filled in on this ticket; a variable that has no value is left out. `card`: the ticket's, where the
     caller has it with its state."""
-    code = card or (with_state(Code.objects.filter(pk=ticket.code_id)).first() if ticket.code_id else None)
+    code = card or card_of(ticket.code_id)
     program = ticket.program or (code.batch.product.program if code else None)
     found = {
         "requester": _name(ticket, by) or "there",

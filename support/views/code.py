@@ -13,13 +13,13 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST, require_safe
 
 from redemption.cards import CardError
-from redemption.models import LAST_SERIAL, Account, ApprovalAction, Code
+from redemption.models import Account, ApprovalAction, Code
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit, ticket_search
 from support.card_actions import ACTIONS, open_to
 from support.credit_panel import credit_panel
-from support.diagnosis import benefit_of, diagnose, expiry_of, replacement_of, verdict, with_state
+from support.diagnosis import benefit_of, card_of, diagnose, expiry_of, replacement_of, verdict
 from support.earlier_credits import of_card, pending_about
 from support.forms import AccountForm, HypotheticalForm
 from support.models import AuditAction
@@ -84,7 +84,7 @@ def act(request: StaffRequest, serial: int, verb: str) -> HttpResponse:
 
 
 def _code(serial: int) -> Code:
-    found = with_state(Code.objects.filter(pk=serial)).first() if serial <= LAST_SERIAL else None
+    found = card_of(serial)
     if not found:
         raise Http404
     return found

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from redemption.models import LAST_SERIAL, Account, ApprovalAction, Code, Redemption
+from redemption.models import Account, ApprovalAction, Code, Redemption
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit, policy, ticket_search
@@ -19,7 +19,7 @@ from support.actions.credits import CreditError
 from support.actions.reversals import left_to_move, request_move
 from support.allowance import holdings
 from support.credit_forms import MoveForm, chosen_ticket
-from support.diagnosis import benefit_of, state_of, with_state
+from support.diagnosis import benefit_of, card_of, state_of
 from support.earlier_credits import pending_about
 from support.models import UNFINISHED, AuditAction, CreditReversal, format_amount
 from support.pages import page, see_other
@@ -33,7 +33,7 @@ MOST_TICKETS = 6
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Permission.GRANT_CREDITS)
 def move_card(request: StaffRequest, serial: int) -> HttpResponse:
-    card = with_state(Code.objects.filter(pk=serial)).first() if serial <= LAST_SERIAL else None
+    card = card_of(serial)
     redemption = getattr(card, "redemption", None) if card else None
     if not card or not redemption:
         raise Http404

@@ -28,7 +28,7 @@ from support.credit_forms import (
     offered_reasons,
     read_amount,
 )
-from support.diagnosis import benefit_of, state_of, with_state
+from support.diagnosis import benefit_of, card_of, state_of
 from support.earlier_credits import earlier, pending
 from support.models import DAYS, UNFINISHED, AuditAction, CreditReason, ScanState, Ticket
 from support.pages import page, see_other
@@ -262,8 +262,7 @@ def _is_kept(file: Shown) -> bool:
 
 @sensitive_variables()
 def _card(typed: str) -> Code | None:
-    serial = read_serial(typed)
-    return with_state(Code.objects.filter(pk=serial)).first() if serial else None
+    return card_of(read_serial(typed))
 
 
 @sensitive_variables()

@@ -8,13 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from redemption.models import Code
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit
 from support.attachments import shown
 from support.credit_panel import credit_panel
-from support.diagnosis import verdict, with_state
+from support.diagnosis import card_of, verdict
 from support.earlier_credits import of_ticket, pending
 from support.known_errors import panel
 from support.links import links_of
@@ -104,7 +103,7 @@ def trail(request: HttpRequest) -> str:
 
 
 def _card(request: StaffRequest, found: Ticket) -> dict[str, Any]:
-    card = with_state(Code.objects.filter(pk=found.code_id)).first() if found.code_id else None
+    card = card_of(found.code_id)
     if not card:
         return {"card": None, "verdict": None}
     shows_people = request.user.may(Permission.SEE_PERSONAL_DATA)
