@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from redemption.code_spotting import CodeSpotter
 from redemption.models import Account, Code, User
 from redemption.money import currency_choices, decimals, format_minor, to_minor
-from support.actions.credits import LARGEST, LONGEST_NOTE, MOST_DAYS, Wanted
+from support.actions.credits import LARGEST, LONGEST_NOTE, MOST_DAYS, CreditError, Wanted
 from support.allowance import passes_cap
 from support.credit_defaults import MOVED_CARD
 from support.models import DAYS, Attachment, CreditReason, ScanState, Ticket
@@ -85,6 +85,11 @@ def _without_code(text: str) -> str:
     if CodeSpotter().holds_code([text]):
         raise forms.ValidationError("There is a code in it: name the card by its serial number.")
     return text
+
+
+def say(form: forms.Form, refused: CreditError) -> None:
+    """Beside the field that is wrong, or above the form where it has none of this name."""
+    form.add_error(refused.field if refused.field in form.fields else None, str(refused))
 
 
 class AccountOfCreditForm(forms.Form):

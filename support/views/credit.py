@@ -14,7 +14,7 @@ from redemption.roles import Permission
 from support import audit
 from support.actions.credits import CreditError
 from support.actions.reversals import left_of, request_reversal
-from support.credit_forms import WhyForm
+from support.credit_forms import WhyForm, say
 from support.earlier_credits import pending_about
 from support.models import DAYS, AuditAction, ManualCredit, ScanState, Ticket, format_amount
 from support.pages import page, see_other
@@ -42,7 +42,7 @@ def reverse_credit(request: StaffRequest, reference: str) -> HttpResponse:
     try:
         asked = request_reversal(found, why=form.cleaned_data["why"], by=request.user)
     except CreditError as refused:
-        form.add_error(None, str(refused))
+        say(form, refused)
         return _page(request, found, form, status=422)
     messages.success(request, f"A second person is asked to take back what is left of {found.reference}.")
     return see_other(reverse("approval", args=[asked.pk]))

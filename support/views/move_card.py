@@ -18,7 +18,7 @@ from support import audit, policy, ticket_search
 from support.actions.credits import CreditError
 from support.actions.reversals import left_to_move, request_move
 from support.allowance import holdings
-from support.credit_forms import MoveForm, chosen_ticket
+from support.credit_forms import MoveForm, chosen_ticket, say
 from support.diagnosis import benefit_of, card_of, state_of
 from support.earlier_credits import pending_about
 from support.models import UNFINISHED, AuditAction, CreditReversal, format_amount
@@ -50,7 +50,7 @@ def move_card(request: StaffRequest, serial: int) -> HttpResponse:
     try:
         asked = request_move(redemption, to=to, ticket=data["ticket"], why=data["why"], by=user)
     except CreditError as refused:
-        form.add_error(refused.field if refused.field in form.fields else None, str(refused))
+        say(form, refused)
         return _page(request, card, redemption, form, to=to, status=422)
     messages.success(request, f"A second person is asked to move it to {to.reference}.")
     return see_other(reverse("approval", args=[asked.pk]))

@@ -27,6 +27,7 @@ from support.credit_forms import (
     chosen_ticket,
     offered_reasons,
     read_amount,
+    say,
 )
 from support.diagnosis import benefit_of, card_of, state_of
 from support.earlier_credits import earlier, pending
@@ -64,7 +65,7 @@ def new_credit(request: StaffRequest) -> HttpResponse:
     except NeedsSecondPersonError as above:
         return _page(request, form, above=above.sentences, status=422)
     except CreditError as refused:
-        form.add_error(refused.field if refused.field in form.fields else None, str(refused))
+        say(form, refused)
         return _page(request, form, status=422)
 
 
