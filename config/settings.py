@@ -108,6 +108,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Around all that answers browsers.
+    "redemption.api.middleware.InterfacesStandApart",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     # Before the CSRF check, which reads the form.
@@ -161,6 +163,8 @@ _database.setdefault("OPTIONS", {}).update(
 DATABASES = {"default": _database}
 # The group that holds the application's rights; `manage.py database_roles` makes it.
 DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="redemption_app")
+# What the retailers' pages are read as: the database itself shows it nothing but theirs.
+DATABASE_PORTAL_ROLE = env.str("DATABASE_PORTAL_ROLE", default="redemption_portal")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People
@@ -210,7 +214,14 @@ ATTEMPTS_PER_ACCOUNT = env.int("ATTEMPTS_PER_ACCOUNT", default=4)
 ATTEMPTS_PER_ADDRESS = env.int("ATTEMPTS_PER_ADDRESS", default=40)
 ATTEMPTS_PER_PROGRAM = env.int("ATTEMPTS_PER_PROGRAM", default=4_000)
 ATTEMPTS_PER_AGENT = env.int("ATTEMPTS_PER_AGENT", default=60)
+# What a retailer's people write is shown to them again with codes masked: so many of the numbers in it may be guesses.
+ATTEMPTS_PER_RETAILER = env.int("ATTEMPTS_PER_RETAILER", default=300)
 ATTEMPT_WINDOW_HOURS = env.int("ATTEMPT_WINDOW_HOURS", default=24)
+
+# --- Machines with keys: how many requests in a minute, 0 for no limit. Ten a second is more than a chain's tills sell
+# at Christmas; a key that fails thirty times in a minute was not mistyped.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)
+API_FAILURES_PER_MINUTE = env.int("API_FAILURES_PER_MINUTE", default=30)
 
 # --- Files and mail
 STATIC_URL = "static/"
@@ -263,7 +274,7 @@ UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=10)
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=20_000_000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=50_000_000)
 UPLOAD_MAX_PAGES = env.int("UPLOAD_MAX_PAGES", default=20)
-# A whole form with files, on the tickets' pages; any other page takes DATA_UPLOAD_MAX_MEMORY_SIZE.
+# A whole form with files, on the tickets’ and the reports’ pages; any other page takes DATA_UPLOAD_MAX_MEMORY_SIZE.
 UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=60_000_000)
 # What opening one file may cost; all of a message's files together take three times as long at most. Fifty million
 # pixels need some 400 MB to be turned; two files at once in each process leave the machine the rest.

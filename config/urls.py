@@ -1,9 +1,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from redemption.api.interface import mounted
+from support.till.api import api as till
+
 urlpatterns = [
+    path("api/till/v1/", mounted(till)),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("redeem/", include("redemption.urls")),
+    path("retailer/", include("support.portal.urls")),
     path("", include("support.urls")),
 ]

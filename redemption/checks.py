@@ -1,5 +1,5 @@
-"""Whether the guards of the history hold for who is connected: asked by `manage.py check --database default`, and said
-in the log when a web server or a worker starts."""
+"""Whether the guards of the history, and the wall between retailers, hold for who is connected: asked by `manage.py
+check --database default`, and said in the log when a web server or a worker starts."""
 
 import logging
 import sys
@@ -12,6 +12,7 @@ from django.db import Error, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from redemption import portal_wall
 from redemption.database_rights import tables
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ _WHAT_TO_DO = (
     "That is for `manage.py migrate` and `database_roles`. Make a login that may only add to the history with "
     "`manage.py database_roles --login NAME`, and serve with it in DATABASE_URL."
 )
+_WALL = "Run `manage.py database_roles` as the owner of the tables. Until then retailers are shown nothing."
 
 
 @register(Tags.database)
@@ -34,6 +36,8 @@ def guards_hold(databases: Sequence[str] | None = None, **kwargs: Any) -> list[C
         with connections[alias].cursor() as cursor:
             if said := weakness(cursor):
                 messages.append(Warning(said, hint=_WHAT_TO_DO, id="redemption.W001"))
+            if tables(cursor) and (said := portal_wall.weakness(cursor)):
+                messages.append(Warning(said, hint=_WALL, id="redemption.W002"))
     return messages
 
 
@@ -51,6 +55,7 @@ def _look_and_say() -> None:
     try:
         with apart.cursor() as cursor:
             said = weakness(cursor)
+            hole = portal_wall.weakness(cursor) if tables(cursor) else None
     except Error as error:
         logger.info("The database's rights could not be looked at (%s).", type(error).__name__)
         return
@@ -58,6 +63,8 @@ def _look_and_say() -> None:
         apart.close()
     if said:
         logger.warning("%s %s", said, _WHAT_TO_DO)
+    if hole:
+        logger.warning("%s %s", hole, _WALL)
 
 
 def _is_embedded(database: BaseDatabaseWrapper) -> bool:

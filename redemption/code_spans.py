@@ -114,11 +114,20 @@ class CodeSpans:
     @sensitive_variables()
     def find(self, text: str) -> list[CodeSpan]:
         """From left to right, none overlapping another; at most two queries, whatever the text."""
+        return _without_overlaps(self._known(self._candidates_in(text)))
+
+    @sensitive_variables()
+    def guesses(self, text: str) -> int:
+        """How many places of a text would be spans only because a card has them, or nearly: codes without a check
+        symbol, which can be guessed. Asks for no card."""
+        unsure = (one for one in self._candidates_in(text) if not one.is_sure and not one.pattern.check_symbol)
+        return len({(one.start, one.end) for one in unsure})
+
+    def _candidates_in(self, text: str) -> list[_Candidate]:
         found = [run for run in runs(text) if sum(len(word.text) for word in run) >= 5]
         if not found or not self._formats():
             return []
-        candidates = [candidate for run in found for candidate in self._candidates(run, text)]
-        return _without_overlaps(self._known(candidates))
+        return [candidate for run in found for candidate in self._candidates(run, text)]
 
     def _formats(self) -> dict[CodePattern, list[Digester]]:
         if self._digesters is None:

@@ -19,6 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from redemption import locks
+from redemption.portal_wall import WINDOWS
 
 _Result = TypeVar("_Result")
 
@@ -92,19 +93,28 @@ def tables(cursor: CursorWrapper) -> list[Table]:
 # --- Giving them
 
 
-def make_group(*, using: str = DEFAULT_DB_ALIAS) -> bool:
-    """The group role, unless it exists. Whether it was made."""
-    role = settings.DATABASE_APP_ROLE
+def make_groups(*, using: str = DEFAULT_DB_ALIAS) -> bool:
+    """The application's group role and the portal's, which the application may become, unless they exist. Whether the
+    application's was made."""
+    role, portal = settings.DATABASE_APP_ROLE, settings.DATABASE_PORTAL_ROLE
 
     def make(cursor: CursorWrapper) -> bool:
-        if _exists(cursor, role):
-            _check(cursor, role)
-            return False
-        _check_may_create(cursor, role)
-        _run(cursor, "CREATE ROLE {} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", role)
-        return True
+        made = [_make_group(cursor, name) for name in (role, portal)]
+        cursor.execute("SELECT pg_has_role(%s::name, %s::name, 'MEMBER')", [role, portal])
+        if not cursor.fetchone()[0]:
+            _run(cursor, "GRANT {} TO {}", portal, role)
+        return made[0]
 
     return _again(make, using)
+
+
+def _make_group(cursor: CursorWrapper, role: str) -> bool:
+    if _exists(cursor, role):
+        _check(cursor, role)
+        return False
+    _check_may_create(cursor, role)
+    _run(cursor, "CREATE ROLE {} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS", role)
+    return True
 
 
 def make_login(name: str, password: str, *, using: str = DEFAULT_DB_ALIAS) -> bool:
@@ -145,7 +155,13 @@ def grant(*, using: str = DEFAULT_DB_ALIAS) -> list[Table]:
 
 
 def grant_after_migrating(*, using: str, **signal: Any) -> None:
-    """New tables are the application's too. Only for the owner, and where the group was made."""
+    """New tables are the application's too. Only for the owner, and where the groups were made; the embedded server,
+    which is of one user, gets them at once."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        is_superuser = cursor.fetchone()[0]
+    if is_superuser and connections[using].settings_dict["ENGINE"] == "config.embedded_postgres":
+        make_groups(using=using)
     with connections[using].cursor() as cursor:
         is_due = _exists(cursor, settings.DATABASE_APP_ROLE) and _owner(cursor)[1] is True
     if is_due:
@@ -174,7 +190,33 @@ def _grant(cursor: CursorWrapper) -> list[Table]:
         _run(cursor, f"REVOKE ALL ON ROUTINE {function} FROM PUBLIC, {{}}", role)
         _run(cursor, f"GRANT EXECUTE ON ROUTINE {function} TO {{}}", role)
     _grant_around(cursor, owner, role)
+    _build_wall(cursor, {table.name for table in found})
     return found
+
+
+def _build_wall(cursor: CursorWrapper, found: set[str]) -> None:
+    """The portal's role sees through its windows alone, and the application everything. A table that is not there yet
+    gets its window when it is."""
+    role, portal = settings.DATABASE_APP_ROLE, settings.DATABASE_PORTAL_ROLE
+    for name in sorted(found):
+        table = sql.Identifier(name)
+        cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(table, sql.Identifier(portal)))
+        if not (window := WINDOWS.get(name)):
+            continue
+        columns, rows = sql.SQL(", ").join(map(sql.Identifier, window.columns)), sql.SQL(window.rows)
+        for statement in (
+            sql.SQL("DROP POLICY IF EXISTS application_sees_all ON {}").format(table),
+            sql.SQL("DROP POLICY IF EXISTS portal_sees_its_own ON {}").format(table),
+            sql.SQL("CREATE POLICY application_sees_all ON {} TO {} USING (true) WITH CHECK (true)").format(
+                table, sql.Identifier(role)
+            ),
+            sql.SQL("CREATE POLICY portal_sees_its_own ON {} FOR SELECT TO {} USING ({})").format(
+                table, sql.Identifier(portal), rows
+            ),
+            sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(table),
+            sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(columns, table, sql.Identifier(portal)),
+        ):
+            cursor.execute(statement)
 
 
 def _grant_around(cursor: CursorWrapper, owner: str, role: str) -> None:
@@ -188,7 +230,8 @@ def _grant_around(cursor: CursorWrapper, owner: str, role: str) -> None:
     # A database's owner is that of its schema public too, through the role pg_database_owner.
     if schema_is_ours:
         _run(cursor, "REVOKE CREATE ON SCHEMA {} FROM PUBLIC, {}", schema, role)
-        _run(cursor, "GRANT USAGE ON SCHEMA {} TO {}", schema, role)
+        for reader in (role, settings.DATABASE_PORTAL_ROLE):
+            _run(cursor, "GRANT USAGE ON SCHEMA {} TO {}", schema, reader)
     if database_is_ours:
         # A temporary table would hide a real one of its name from the guards' functions.
         _run(cursor, "REVOKE CREATE, TEMPORARY ON DATABASE {} FROM PUBLIC, {}", database, role)

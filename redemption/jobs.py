@@ -13,7 +13,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from redemption.connections import second_connection
-from redemption.models import BatchJob, IdempotencyKey, JobStatus
+from redemption.models import ApiRequest, BatchJob, IdempotencyKey, JobStatus
 
 logger = logging.getLogger(__name__)
 
@@ -105,5 +105,7 @@ def clean_up(timestamp: int) -> None:
     """Forget answers to requests that nobody repeats any more, and remove what crashes left of print files."""
     from redemption.print_files import remove_strays
 
-    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - _KEYS_ARE_KEPT).delete()
+    too_old = timezone.now() - _KEYS_ARE_KEPT
+    IdempotencyKey.objects.filter(created_at__lt=too_old).delete()
+    ApiRequest.objects.filter(at__lt=too_old).delete()
     remove_strays()

@@ -20,6 +20,14 @@ CREDITS_TO = 8
 SEALING = 9
 # Whoever gives the application its rights in the database.
 RIGHTS = 10
+# Whoever mails a retailer what became of a report.
+TELLING = 11
+# Shared by whoever freezes what a retailer reports, taken by whoever judges what it has reported.
+REPORTS = 12
+# Whoever raises the signs of compromised cards.
+SIGNS = 14
+# Of two requests of machines with one idempotency key, the second waits.
+API_REQUESTS = 13
 
 
 def share(lock: int, row_id: int) -> None:

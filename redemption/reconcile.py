@@ -37,7 +37,13 @@ _LIABILITY = f"""
 # What the cards say was owed at a moment: each card that was sold by then, not redeemed, not ended, and not past the
 # expiry that was in force then. Read from statuses, redemptions, events and expiries, never from transfers.
 _CARDS = """
-    WITH sold AS (
+    WITH held AS (
+        SELECT serial, batch_id FROM redemption_code WHERE activated_at <= %(as_of)s
+        UNION ALL
+        -- Sold then, and taken back at the till since.
+        SELECT first_serial, batch_id FROM redemption_cardevent
+        WHERE kind = 'deactivated' AND (details ->> 'activated_at')::timestamptz <= %(as_of)s AND at > %(as_of)s
+    ), sold AS (
         SELECT c.serial, c.batch_id, p.id AS program_id, p.name, p.time_zone, b.currency,
             CASE WHEN b.purpose = 'replacements' THEN i.value ELSE b.value END AS value,
             coalesce(
@@ -45,10 +51,9 @@ _CARDS = """
                     WHERE e.batch_id = b.id AND e.kind = 'extended' AND e.at > %(as_of)s
                         AND c.serial BETWEEN e.first_serial AND e.last_serial ORDER BY e.at, e.id LIMIT 1),
                 CASE WHEN b.purpose = 'replacements' THEN i.expires_on ELSE b.expires_on END) AS expires_on
-        FROM redemption_code c JOIN redemption_batch b ON b.id = c.batch_id
+        FROM held c JOIN redemption_batch b ON b.id = c.batch_id
         JOIN redemption_product d ON d.id = b.product_id JOIN redemption_program p ON p.id = d.program_id
         LEFT JOIN redemption_replacement i ON i.successor_id = c.serial
-        WHERE c.activated_at <= %(as_of)s
     ), gone AS (
         SELECT code_id AS serial FROM redemption_redemption WHERE at <= %(as_of)s
         UNION

@@ -1,13 +1,15 @@
 """A card ended and its value handed to a successor. Chains never add value: each card has one successor."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from redemption import approvals, ledger
 from redemption.cards import CardError
+from redemption.listed_cards import Listed
 from redemption.models import (
     Approval,
     ApprovalAction,
@@ -30,6 +32,10 @@ from redemption.models import (
 from redemption.roles import Permission
 from redemption.standing import NewCard, make_card
 
+_REPLACED_BEFORE = "This card was replaced before."
+_MOVED = "What this card gave was moved to another account: there is nothing to replace."
+_EXPIRED = "This card has expired: extend its batch first."
+
 
 def replace_payload(serial: int, source: Book | None = None) -> dict[str, Any]:
     """What a request to replace this card asks for. `source` pays for a card that a thief has redeemed."""
@@ -43,17 +49,22 @@ def replace_card(
     approval: Approval,
     reason: str,
     source: Book | None = None,
+    among: Listed | None = None,
     now: datetime | None = None,
 ) -> NewCard:
-    """Ends the card and makes its successor, which inherits value and expiry. Needs a second person.
+    """Ends the card and makes its successor, which inherits value and expiry. Needs a second person, who approved this
+    card's replacement, or that of several, `among` which it is.
 
     An unspent card hands its value on and nothing is posted: the liability does not move. For a card that a thief has
     redeemed, what his wallet still holds is taken back and the rest is new value from `source`, the retailer's
     receivable or goodwill. Of two at once, one makes the successor and the other gets a CardError.
     """
     now = now or timezone.now()
-    payload = replace_payload(serial, source)
-    approvals.require(approval, action=ApprovalAction.REPLACE, target=f"code:{serial}", payload=payload)
+    if among:
+        among.require_card(serial)
+    target = among.target if among else f"code:{serial}"
+    payload = among.payload(source=source) if among else replace_payload(serial, source)
+    approvals.require(approval, action=ApprovalAction.REPLACE, target=target, payload=payload)
     if not by.may(Permission.REQUEST):
         raise CardError("Your role may not do this.")
     with transaction.atomic():
@@ -63,19 +74,19 @@ def replace_card(
         if card is None:
             raise CardError("No card has this serial number.")
         if Replacement.objects.filter(original=card).exists():
-            raise CardError("This card was replaced before.")
+            raise CardError(_REPLACED_BEFORE)
         batch = Batch.objects.select_related("product__program", "code_format").get(pk=card.batch_id)
         value, expires_on = _worth(card, batch)
         status = CodeStatus(card.status)
         if status == CodeStatus.REDEEMED:
             if _is_moved(card):
-                raise CardError("What this card gave was moved to another account: there is nothing to replace.")
+                raise CardError(_MOVED)
             if source not in {Book.RECEIVABLE, Book.GOODWILL}:
                 raise CardError("Say who pays for a card that was redeemed: the retailer, or goodwill.")
             _take_back(card, batch, value, source, now)
         elif status.is_unspent:
             if expires_on and batch.product.program.today(now) > expires_on:
-                raise CardError("This card has expired: extend its batch first.")
+                raise CardError(_EXPIRED)
             Code.objects.filter(pk=serial).update(status=CodeStatus.REPLACED)
         else:
             raise CardError(f"This card is {status.label.lower()}: it has no value to hand on.")
@@ -152,3 +163,41 @@ def _take_back(card: Code, batch: Batch, value: int, source: Book, now: datetime
             )
     if value > taken:
         ledger.post(debit=source, amount=value - taken, source=f"code:{card.pk}:new", **common)
+
+
+# What replace_card() would say, of many cards at once.
+_HINDRANCES = """
+    SELECT c.serial, CASE
+        WHEN EXISTS (SELECT FROM redemption_replacement r WHERE r.original_id = c.serial) THEN %(replaced)s::text
+        WHEN c.status IN (4, 5) THEN %(ended)s::text
+        WHEN c.status = 2 THEN CASE
+            WHEN EXISTS (
+                SELECT FROM redemption_transfer t JOIN redemption_transfer back ON back.reverses_id = t.id
+                WHERE t.code_id = c.serial AND t.kind = 'redeem' AND back.kind = 'reversal'
+            ) OR EXISTS (
+                SELECT FROM redemption_redemption d JOIN redemption_premiumgrant g ON g.redemption_id = d.id
+                WHERE d.code_id = c.serial AND g.taken_back > 0
+            ) THEN %(moved)s::text ELSE '' END
+        WHEN CASE WHEN b.purpose = 'replacements' THEN i.expires_on ELSE b.expires_on END
+            < (%(now)s::timestamptz AT TIME ZONE p.time_zone)::date THEN %(expired)s::text
+        ELSE '' END
+    FROM redemption_code c JOIN redemption_batch b ON b.id = c.batch_id
+    JOIN redemption_product d ON d.id = b.product_id JOIN redemption_program p ON p.id = d.program_id
+    LEFT JOIN redemption_replacement i ON i.successor_id = c.serial
+    WHERE c.serial = ANY(%(serials)s::bigint[])
+    ORDER BY c.serial
+"""
+
+
+def hindrances(serials: Collection[int], *, now: datetime | None = None) -> dict[int, str]:
+    """Why each of these cards could not be replaced as it stands, in a sentence; "" where it could. Whoever pays for
+    one that was redeemed, or whether we make such codes ourselves, is not looked at."""
+    sentences = {
+        "replaced": _REPLACED_BEFORE,
+        "ended": "This card was ended: it has no value to hand on.",
+        "moved": _MOVED,
+        "expired": _EXPIRED,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_HINDRANCES, {"serials": list(serials), "now": now or timezone.now(), **sentences})
+        return dict(cursor.fetchall())

@@ -41,6 +41,7 @@ class Permission(models.TextChoices):
     MANAGE_CREDITS = "manage_credits", "Change limits and reasons of credits, and stop all of them"
     VIEW_REPORTS = "view_reports", "See the managers’ figures"
     EXPORT = "export", "Take figures and lists away as files"
+    VIEW_COMPROMISED = "view_compromised", "See reports of compromised cards"
 
 
 _P = Permission
@@ -55,6 +56,7 @@ _AGENT = {
     _P.VIEW_TICKETS,
     _P.ANSWER_TICKETS,
     _P.GRANT_CREDITS,
+    _P.VIEW_COMPROMISED,
 }
 _MANAGER = _AGENT | {
     _P.MANAGE_PROGRAMS,
@@ -89,6 +91,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.VIEW_TICKETS,
             _P.VIEW_REPORTS,
             _P.EXPORT,
+            _P.VIEW_COMPROMISED,
         }
     ),
     Role.ADMINISTRATOR: frozenset(_MANAGER | {_P.MANAGE_STAFF}),

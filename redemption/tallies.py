@@ -17,7 +17,8 @@ _ROLL_UP = """
         -- Standing batches grow card by card; printed ones were counted when they were issued.
         SELECT batch_id, sum(cards) AS cards FROM happened WHERE kind IN ('succeeded', 'sent') GROUP BY batch_id
     ), activated AS (
-        SELECT batch_id, sum(cards) AS cards FROM happened WHERE kind = 'activated' GROUP BY batch_id
+        SELECT batch_id, sum(CASE WHEN kind = 'activated' THEN cards ELSE -cards END) AS cards
+        FROM happened WHERE kind IN ('activated', 'deactivated') GROUP BY batch_id
     ), handed_on AS (
         -- A replacement posts nothing, but what is owed moves from the card's batch to its successor's, if it was sold.
         SELECT h.batch_id, sum(CASE WHEN h.kind = 'succeeded' THEN i.value ELSE -i.value END) AS amount,
@@ -47,10 +48,12 @@ _ROLL_UP = """
         WHERE coalesce(made.batch_id, activated.batch_id, handed_on.batch_id, tried.batch_id, moved.batch_id)
             IS NOT NULL
     ), counted AS (
+        -- A sale that was taken back counts down; the row to insert, which is checked first, must not go below none.
         INSERT INTO redemption_batchtally AS t (batch_id, issued, activated, redeemed, refused, outstanding)
-        SELECT id, made, activated, redeemed, refused, amount FROM added
+        SELECT id, made, greatest(activated, 0), redeemed, refused, amount FROM added
         ON CONFLICT (batch_id) DO UPDATE SET issued = t.issued + EXCLUDED.issued,
-            activated = t.activated + EXCLUDED.activated, redeemed = t.redeemed + EXCLUDED.redeemed,
+            activated = t.activated + (SELECT activated FROM added WHERE added.id = t.batch_id),
+            redeemed = t.redeemed + EXCLUDED.redeemed,
             refused = t.refused + EXCLUDED.refused, outstanding = t.outstanding + EXCLUDED.outstanding
     )
     UPDATE redemption_tallymark SET xact = bounds.high, at = now() FROM bounds WHERE id = 1

@@ -4,12 +4,14 @@ A key has at most `limit` tries in a sliding window; from the one that reaches t
 window. Tries while blocked are only tallied. A try that succeeds is given back.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
-from redemption.models import ThrottleScope
+from redemption.models import Throttle, ThrottleScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +82,21 @@ def take_back(scope: ThrottleScope, key: str, at: datetime) -> None:
     sql = give_back("%(at)s::timestamptz", "(VALUES (%(scope)s::text, %(key)s::text, 0))")
     with connection.cursor() as cursor:
         cursor.execute(sql, {"at": at, "scope": str(scope), "key": key})
+
+
+def forgive(scope: ThrottleScope, key: str, tries: Iterable[datetime], *, beside: Iterable[datetime] = ()) -> int:
+    """These tries, each named by its moment, do not count after all, and the block that they have helped to bring about
+    ends. Returns how many still counted. `beside` are tries that go on counting, should two fall on one moment."""
+    with transaction.atomic():
+        row = Throttle.objects.select_for_update(no_key=True).filter(scope=scope, key=key).first()
+        if row is None:
+            return 0
+        # By moments, and never by number: done again, or while another try is counted, it takes nothing else out.
+        spare = Counter(row.recent) - Counter(beside)
+        gone = Counter(tries) & spare
+        if not gone:
+            return 0
+        row.recent = sorted((Counter(row.recent) - gone).elements())
+        row.blocked_until = None
+        row.save(update_fields=["recent", "blocked_until"])
+    return gone.total()

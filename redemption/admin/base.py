@@ -88,6 +88,10 @@ class DeskModelAdmin(RolePermissions, Told, ModelAdmin):
     def get_changelist(self, request: StaffRequest, **kwargs: Any) -> type[DeskChangeList]:
         return DeskChangeList
 
+    def page_context(self, request: StaffRequest, object_id: str | None) -> dict[str, Any]:
+        """What a row's page shows besides its form."""
+        return {}
+
     def changeform_view(
         self,
         request: StaffRequest,
@@ -95,8 +99,9 @@ class DeskModelAdmin(RolePermissions, Told, ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        context = {**(extra_context or {}), **self.page_context(request, object_id)}
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().changeform_view(request, object_id, form_url, context)
         except IntegrityError:
             # What the form found in order, the database refused: somebody else was faster.
             messages.error(request, "Somebody changed this at the same moment. Nothing of yours was saved: look again.")

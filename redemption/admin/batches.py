@@ -138,19 +138,9 @@ class BatchAdmin(DeskModelAdmin):
         """To the draft's page, where its codes are issued."""
         return redirect("admin:redemption_batch_change", obj.pk)
 
-    def changeform_view(
-        self,
-        request: StaffRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def page_context(self, request: StaffRequest, object_id: str | None) -> dict[str, Any]:
         batch = self.get_object(request, object_id) if object_id else None
-        shown = {"panel": panel(batch, request.user)} if batch and self.has_view_permission(request, batch) else {}
-        response: HttpResponse = super().changeform_view(
-            request, object_id, form_url, {**(extra_context or {}), **shown}
-        )
-        return response
+        return {"panel": panel(batch, request.user)} if batch and self.has_view_permission(request, batch) else {}
 
     def get_urls(self) -> list[URLPattern]:
         def page(route: str, view: Any, name: str) -> URLPattern:

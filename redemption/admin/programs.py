@@ -100,6 +100,7 @@ class ProgramAdmin(DeskModelAdmin):
             {"fields": ["stacking_cap_months", "refuses_third_party_billing", "checks_location"]},
         ),
         ("Cards", {"fields": ["printer_key", "share_link_patterns"]}),
+        ("Retailers", {"fields": ["retailer_second_factor", "deactivation_minutes"]}),
         (
             "Answers in the program's own words",
             {"fields": list(WORDING), "classes": ["collapse"], "description": "What customers read. Empty: ours."},

@@ -1,6 +1,7 @@
 """The domain's records, one file per noun."""
 
 from redemption.models.account import Account, BillingProvider, Plan, Restriction
+from redemption.models.api_key import ApiKey, ApiRequest, ApiScope
 from redemption.models.approval import Approval, ApprovalAction, ApprovalRequest, Decision, RequestStatus
 from redemption.models.attempt import Attempt, AttemptOutcome, Channel, Redemption
 from redemption.models.batch import FIRST_SERIAL, LAST_SERIAL, Batch, BatchPurpose, BatchStatus
@@ -14,14 +15,25 @@ from redemption.models.premium import PremiumGrant
 from redemption.models.print_file import OutboxCard, PrintFile, PrintFileDownload
 from redemption.models.product import Benefit, Product, ProductKind
 from redemption.models.program import CodeFormat, Program
-from redemption.models.retailer import Retailer, RetailerKind
+from redemption.models.retailer import (
+    INVITATIONS_LAST,
+    MemberRole,
+    Retailer,
+    RetailerInvitation,
+    RetailerKind,
+    RetailerMember,
+)
 from redemption.models.transfer import Book, Transfer, TransferKind, Wallet
 from redemption.models.user import User
 
 __all__ = [
     "FIRST_SERIAL",
+    "INVITATIONS_LAST",
     "LAST_SERIAL",
     "Account",
+    "ApiKey",
+    "ApiRequest",
+    "ApiScope",
     "Approval",
     "ApprovalAction",
     "ApprovalRequest",
@@ -47,6 +59,7 @@ __all__ = [
     "Job",
     "JobStatus",
     "LedgerDay",
+    "MemberRole",
     "OutboxCard",
     "Plan",
     "PremiumGrant",
@@ -60,7 +73,9 @@ __all__ = [
     "RequestStatus",
     "Restriction",
     "Retailer",
+    "RetailerInvitation",
     "RetailerKind",
+    "RetailerMember",
     "TallyMark",
     "Throttle",
     "ThrottleScope",

@@ -17,6 +17,7 @@ class CardEventKind(models.TextChoices):
     BATCH_CLOSED = "batch_closed", "Batch closed"
     EXTENDED = "extended", "Expiry changed"
     ACTIVATED = "activated", "Activated at the till"
+    DEACTIVATED = "deactivated", "Sale taken back at the till"
     FROZEN = "frozen", "Frozen"
     THAWED = "thawed", "Thawed"
     VOIDED = "voided", "Voided"
@@ -53,6 +54,8 @@ class CardEvent(models.Model):
             ),
             # The roll-up of batches' figures: what was written since.
             models.Index(fields=["xact"], name="event_xact"),
+            # activate_cards(): which cards were sold before; and what was owed on a past day.
+            models.Index(fields=["first_serial"], name="event_deactivated", condition=Q(kind="deactivated")),
         ]
 
     def __str__(self) -> str:

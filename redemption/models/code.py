@@ -62,7 +62,8 @@ class Replacement(models.Model):
     currency = models.CharField(max_length=3)
     expires_on = models.DateField(null=True, blank=True)
     breakage_posted_for = models.DateField(null=True, blank=True)
-    approval = models.OneToOneField("redemption.Approval", models.PROTECT, related_name="replacement")
+    # One may cover several cards of a report.
+    approval = models.ForeignKey("redemption.Approval", models.PROTECT, related_name="replacements")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField()
 

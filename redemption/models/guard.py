@@ -11,6 +11,8 @@ class ThrottleScope(models.TextChoices):
     ADDRESS = "address", "Attempts from an address"
     PROGRAM = "program", "Attempts at a program"
     AGENT = "agent", "An agent's look-ups that found nothing"
+    API_KEY = "api_key", "Requests with a key"
+    RETAILER = "retailer", "What may be guesses at codes, in texts of a retailer's people"
 
 
 class Throttle(models.Model):

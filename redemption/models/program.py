@@ -15,8 +15,8 @@ from django.utils import timezone
 from redemption.code_format import CROCKFORD, CodePattern, fold_prefix
 from redemption.refusals import RefusalReason
 
-# What references begin with: accounts, attempts, batches, and answers that left no attempt.
-REFERENCE_PREFIXES = frozenset({"AC", "AT", "BA", "NO", "TK"})
+# What references begin with: accounts, attempts, batches, answers that left no attempt, reports, and tickets.
+REFERENCE_PREFIXES = frozenset({"AC", "AT", "BA", "NO", "RP", "TK"})
 
 
 def validate_time_zone(value: str) -> None:
@@ -88,6 +88,16 @@ class Program(models.Model):
         blank=True,
         validators=[validate_age_recipient],
         help_text="The printer's age public key.",
+    )
+    retailer_second_factor = models.BooleanField(
+        "second factor for retailers",
+        default=False,
+        help_text="On: members of retailers with cards of this program sign in with a second factor.",
+    )
+    deactivation_minutes = models.PositiveIntegerField(
+        "minutes to take a sale back",
+        default=60,
+        help_text="For how long after a sale the till may take it back, in minutes; 0: never.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"{role} is the group that holds the rights: give the login another name.")
         password = _password(login) if login else ""
         try:
-            made = database_rights.make_group(using=using)
+            made = database_rights.make_groups(using=using)
             found = database_rights.grant(using=using)
             made_login = login and database_rights.make_login(login, password, using=using)
         except RightsError as refused:

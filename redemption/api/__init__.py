@@ -1,0 +1,1 @@
+"""What the programmes' interfaces for machines have in common: keys, errors, repeated requests, limits."""

@@ -1,0 +1,88 @@
+"""A request that comes twice has one effect and one answer."""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+from zlib import crc32
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from redemption import locks
+from redemption.api.errors import ERRORS, ApiError, ErrorCode, answer, error_content, rendered
+from redemption.models import ApiRequest, Retailer
+
+HEADER = "Idempotency-Key"
+REPLAYED = {"Idempotent-Replayed": "true"}
+LONGEST = 100
+# For an operation's documentation.
+PARAMETER: Mapping[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": True,
+    "description": "Chosen by the caller, new for each new wish. Sent again with the same request, the first answer "
+    "comes again and nothing happens twice; kept for 30 days.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[!-~]+$"},
+}
+_Effect = Callable[[], tuple[int, Mapping[str, Any]]]
+# Refusals of the domain: the same request would meet them again. All others may be sent again.
+_STORED = frozenset({404, 409, 413, 422})
+
+
+@sensitive_variables("name", "request_hash")
+def once(request: HttpRequest, retailer: Retailer, effect: _Effect) -> HttpResponse:
+    """What `effect` answers, a status and JSON, stored in the transaction of what it does. It may refuse by ApiError.
+
+    Of two at once with the same key, the second waits and then gets the first one's answer.
+    """
+    name = _key_of(request)
+    # Kept as a digest: whoever calls may put anything there.
+    key = _keyed(b"desk.api_name", name.encode()).hex()
+    body = rendered(getattr(request, "body_read", None))
+    parts = (str(request.method).encode(), request.path.encode(), body)
+    request_hash = _keyed(b"desk.api_hash", b"\0".join(parts))
+    with transaction.atomic():
+        # There is no row yet to wait for.
+        locks.take(locks.API_REQUESTS, crc32(f"{retailer.pk}:{key}".encode()) >> 1)
+        if stored := ApiRequest.objects.filter(retailer=retailer, key=key).first():
+            if bytes(stored.request_hash) != request_hash:
+                raise ApiError(ErrorCode.KEY_REUSED)
+            return answer(stored.status, stored.answer, REPLAYED)
+        status, content = _answer_of(effect)
+        ApiRequest.objects.create(
+            retailer=retailer,
+            key=key,
+            request_hash=request_hash,
+            status=status,
+            answer=content,
+            at=timezone.now(),
+        )
+    return answer(status, content)
+
+
+def _key_of(request: HttpRequest) -> str:
+    name = request.headers.get(HEADER)
+    if name is None:
+        raise ApiError(ErrorCode.KEY_MISSING)
+    if not 0 < len(name) <= LONGEST or not all("!" <= symbol <= "~" for symbol in name):
+        raise ApiError(ErrorCode.KEY_MALFORMED)
+    return name
+
+
+def _answer_of(effect: _Effect) -> tuple[int, Mapping[str, Any]]:
+    try:
+        # A part of its own: what was refused has left nothing behind.
+        with transaction.atomic():
+            return effect()
+    except ApiError as refused:
+        status = ERRORS[refused.code].status
+        if status not in _STORED:
+            raise
+        return status, error_content(refused.code, refused.message)
+
+
+def _keyed(person: bytes, content: bytes) -> bytes:
+    return blake2b(content, key=settings.SECRET_KEY.encode()[:64], person=person, digest_size=32).digest()
