@@ -8,9 +8,10 @@ class SupportConfig(AppConfig):
     verbose_name = "Support"
 
     def ready(self) -> None:
-        from redemption import reconcile, trail
+        from redemption import portal_wall, reconcile, trail
         from support import audit, credit_proof, sign_in  # noqa: F401
         from support.models import AuditAction
+        from support.portal_windows import WINDOWS
 
         def record(action: str, **event: Any) -> None:
             audit.record(AuditAction(action), **event)
@@ -18,3 +19,4 @@ class SupportConfig(AppConfig):
         # The domain's own pages and commands record by it.
         trail.record_with(record)
         reconcile.MORE.append(credit_proof.lines)
+        portal_wall.WINDOWS.update(WINDOWS)

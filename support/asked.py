@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 
 from redemption.models import Account, ApprovalAction, ApprovalRequest, Redemption
 from support.limits import FIELDS, Difference, Matrix, differences, matrix_from
-from support.models import DAYS, CreditLimit, CreditReason, ManualCredit, Ticket, format_amount
+from support.models import DAYS, CompromiseReport, CreditLimit, CreditReason, ManualCredit, Ticket, format_amount
 from support.policy import Hit
 
 _ICONS = {
@@ -57,6 +57,9 @@ class Asked:
     redemption: Redemption | None = None
     reason: CreditReason | None = None
     ticket: Ticket | None = None
+    # Whose cards it is for, and of how many of them.
+    report: CompromiseReport | None = None
+    cards: int = 0
     # Serial numbers.
     card: int | None = None
     last: int | None = None
@@ -78,7 +81,7 @@ class Asked:
 
 
 def read(requests: Sequence[ApprovalRequest]) -> list[Asked]:
-    """In their order. Seven queries at most, for any number of them."""
+    """In their order. Eight queries at most, for any number of them."""
     named = _Named(requests)
     return [_in_words(asked, named) for asked in requests]
 
@@ -102,6 +105,7 @@ class _Named:
         )
         self.accounts = _found(Account.objects.all(), requests, "account", "to", "from")
         self.tickets = _found(Ticket.objects.all(), requests, "ticket")
+        self.reports = _reports(requests)
         slugs = {asked.payload.get("reason") for asked in requests if asked.action == ApprovalAction.CREDIT} - {None}
         self.reasons = {row.slug: row for row in CreditReason.objects.filter(slug__in=slugs)} if slugs else {}
         bases = {asked.payload.get("base") for asked in requests if asked.action == ApprovalAction.POLICY} - {None}
@@ -116,6 +120,15 @@ def _found(rows: "QuerySet[_Row]", requests: Iterable[ApprovalRequest], *names: 
     wanted = {asked.payload.get(name) for asked in requests for name in names}
     keys = {key for key in wanted if isinstance(key, int)}
     return rows.in_bulk(keys) if keys else {}
+
+
+def _reports(requests: Iterable[ApprovalRequest]) -> dict[str, CompromiseReport]:
+    """By the requests' targets."""
+    keys = {int(asked.target.removeprefix("report:")) for asked in requests if asked.target.startswith("report:")}
+    if not keys:
+        return {}
+    reports = CompromiseReport.objects.select_related("retailer", "ticket").filter(pk__in=keys).order_by("pk")
+    return {f"report:{report.pk}": report for report in reports}
 
 
 def _credit(asked: ApprovalRequest, named: _Named) -> Asked:
@@ -208,6 +221,8 @@ def _policy(asked: ApprovalRequest, named: _Named) -> Asked:
 
 
 def _void(asked: ApprovalRequest, named: _Named) -> Asked:
+    if asked.target.startswith("report:"):
+        return _void_reported(asked, named)
     first, last = asked.payload["first"], asked.payload["last"]
     count = last - first + 1
     cards = f"card {first}" if count == 1 else f"{count:,} cards, {first} to {last}"
@@ -234,6 +249,8 @@ _PAYS = {
 
 
 def _replace(asked: ApprovalRequest, named: _Named) -> Asked:
+    if asked.target.startswith("report:"):
+        return _replace_reported(asked, named)
     serial = asked.payload["serial"]
     return Asked(
         asked,
@@ -246,6 +263,48 @@ def _replace(asked: ApprovalRequest, named: _Named) -> Asked:
         button="Allow the replacement",
         card=serial,
     )
+
+
+def _void_reported(asked: ApprovalRequest, named: _Named) -> Asked:
+    report, count = named.reports[asked.target], asked.payload["count"]
+    cards = _cards(count)
+    return Asked(
+        asked,
+        _ICONS[ApprovalAction.VOID],
+        title=f"Void {cards} of report {report}",
+        effect=(
+            f"{cards} that {report.retailer} reported, as far as unspent, {'is' if count == 1 else 'are'} ended for "
+            f"good, and {'its' if count == 1 else 'their'} value goes back to the retailer’s account. It cannot be "
+            "undone."
+        ),
+        button=f"Void {cards}",
+        ticket=report.ticket,
+        report=report,
+        cards=count,
+    )
+
+
+def _replace_reported(asked: ApprovalRequest, named: _Named) -> Asked:
+    report, count = named.reports[asked.target], asked.payload["count"]
+    cards, source = _cards(count), asked.payload["source"]
+    return Asked(
+        asked,
+        _ICONS[ApprovalAction.REPLACE],
+        title=f"Replace {cards} of report {report}",
+        effect=(
+            f"{cards} that {report.retailer} reported may then be replaced, {'' if count == 1 else 'each '}once. "
+            f"{_PAYS[source] if source or count == 1 else 'Each hands its value on to a new one.'} Nothing changes "
+            "until a new card is handed over."
+        ),
+        button="Allow the replacement" if count == 1 else f"Allow {count:,} replacements",
+        ticket=report.ticket,
+        report=report,
+        cards=count,
+    )
+
+
+def _cards(count: int) -> str:
+    return f"{count:,} card{'' if count == 1 else 's'}"
 
 
 _WORDS: dict[ApprovalAction, Callable[[ApprovalRequest, _Named], Asked]] = {

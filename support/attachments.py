@@ -1,6 +1,7 @@
 """The files of a ticket: kept, shown, and recognised on other tickets."""
 
 import logging
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,15 @@ from django.views.decorators.debug import sensitive_variables
 from redemption.models import User
 from redemption.roles import STAFF_ROLES, Permission
 from support.actions.tickets import require
-from support.models import Attachment, AttachmentKind, AttachmentPage, Message, MessageKind, Ticket
+from support.models import (
+    Attachment,
+    AttachmentKind,
+    AttachmentPage,
+    CompromiseReport,
+    Message,
+    MessageKind,
+    Ticket,
+)
 from support.redaction import redact_name
 from support.uploads import Opened, Refusal, opened
 
@@ -55,6 +64,8 @@ def attach(
     if by and by.role in STAFF_ROLES:
         require(by, ticket)
     now = now or timezone.now()
+    # Retailers' people read the name again, and would see by a mask whether a code in it is real.
+    is_told_back = CompromiseReport.objects.filter(ticket=ticket).exists()
     until = monotonic() + 3 * settings.UPLOAD_SECONDS
     made: list[tuple[Attachment, list[AttachmentPage]]] = []
     try:
@@ -65,13 +76,19 @@ def attach(
             with opened(file, until=until, is_one_too_many=place >= settings.UPLOAD_MAX_FILES) as found:
                 row, pages = _store(found)
             row.ticket, row.message, row.kind, row.uploaded_by, row.at = ticket, message, kind, by, now
-            row.name = redact_name(file.name or "")
+            row.name = f"file {place + 1}{_ending(file.name)}" if is_told_back else redact_name(file.name or "")
             made.append((row, pages))
         return _write(made, message, by)
     except BaseException:
         for row, pages in made:
             _forget(row, pages)
         raise
+
+
+def _ending(name: str | None) -> str:
+    """“.jpg”; nothing where it is none of a few letters."""
+    suffix = Path(name or "").suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z]{1,5}", suffix) else ""
 
 
 def _write(

@@ -17,6 +17,7 @@ from support.diagnosis import card_of, diagnose, verdict
 from support.limits import LABELS, Difference, allowed, differences, in_words, is_count, matrix_of
 from support.models import CreditLimit, CreditPolicy, ManualCredit, Ticket, format_amount
 from support.policy import Hit
+from support.reported_request import Reported, reported
 from support.thread import Entry, thread
 from support.timeline import account_timeline, timeline
 
@@ -87,8 +88,9 @@ def _number(asked: Asked, hit: Hit, limit: CreditLimit, so_far: dict[str, int], 
     )
 
 
-def hindrance(asked: Asked, *, now: datetime) -> str:
-    """Why approving would be refused as things stand, in a sentence; "" where nothing is known to be in its way."""
+def hindrance(asked: Asked, *, now: datetime, about: Reported | None = None) -> str:
+    """Why approving would be refused as things stand, in a sentence; "" where nothing is known to be in its way.
+    `about`: what has been read of a report's cards already."""
     payload, by = asked.request.payload, asked.request.requested_by
     match ApprovalAction(asked.request.action):
         case ApprovalAction.CREDIT:
@@ -106,6 +108,10 @@ def hindrance(asked: Asked, *, now: datetime) -> str:
                 return "The limits were changed since this was asked for: it must be asked anew."
             if not by.may(Permission.MANAGE_CREDITS):
                 return f"{by} may not change limits any more."
+        case ApprovalAction.VOID | ApprovalAction.REPLACE if asked.report:
+            if not by.may(Permission.REQUEST):
+                return f"{by} may not ask for this any more."
+            return (about or reported(asked.request, now=now)).hindrance
     return ""
 
 
@@ -128,6 +134,7 @@ def case_of(asked: Asked, *, waits: bool, shown_to: User, now: datetime) -> dict
         **_ticket(asked, shown_to),
         **_card(asked, shown_to, now),
         "range_words": _of_range(asked) if waits else "",
+        "reported": reported(asked.request, now=now) if waits and asked.report else None,
         **_account(asked, shown_to),
     }
 

@@ -8,13 +8,15 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from support.models import Ticket
+from redemption.models import JobStatus
+from support.models import CompromiseReport, Ticket
 
 logger = logging.getLogger(__name__)
 
 _WHEN_THE_DATABASE_IS_AWAY = RetryStrategy(wait=30, retry_exceptions={OperationalError})
 _WHEN_THE_MAIL_IS_AWAY = RetryStrategy(max_attempts=10, wait=600, retry_exceptions={OSError, OperationalError})
 _ACKNOWLEDGEMENTS_TRIED = 5
+_STOPPED = "Something unexpected stopped it. Report the cards once more: nothing changes for those that are frozen."
 
 
 @app.task(name="support.send_message", retry=_WHEN_THE_DATABASE_IS_AWAY)
@@ -50,6 +52,38 @@ def make_export_job(export_id: int) -> None:
     make(export_id)
 
 
+@app.task(name="support.freeze_report", retry=_WHEN_THE_DATABASE_IS_AWAY)
+def freeze_report_job(report_id: int) -> None:
+    """Look a large report's cards up, chunk by chunk. Killed, it goes on with the first that had not committed."""
+    from support.actions.reports import freeze_next
+
+    report = CompromiseReport.objects.get(pk=report_id)
+    try:
+        while freeze_next(report):
+            pass
+    except OperationalError:
+        # The queue brings it again, and it goes on where it was.
+        raise
+    except Exception:
+        report.refresh_from_db(fields=["done"])
+        report.move_to(JobStatus.FAILED, done=report.done, message=_STOPPED)
+        raise
+
+
+@app.task(name="support.tell_retailer", retry=_WHEN_THE_MAIL_IS_AWAY)
+def tell_retailer_job(report_id: int) -> None:
+    from support.mail.reports import tell
+
+    tell(report_id)
+
+
+@app.task(name="support.send_invitation", retry=_WHEN_THE_MAIL_IS_AWAY)
+def send_invitation_job(invitation_id: int) -> None:
+    from support.mail.invitations import send
+
+    send(invitation_id)
+
+
 # --- Again and again, as redemption.jobs does it.
 
 
@@ -68,6 +102,14 @@ def remove_exports(timestamp: int) -> None:
     from support.exports.making import remove_old
 
     remove_old()
+
+
+@app.periodic(cron="50 3 * * *")
+@app.task(name="support.raise_card_signs", queueing_lock="raise_card_signs", retry=_WHEN_THE_DATABASE_IS_AWAY)
+def raise_card_signs(timestamp: int) -> None:
+    from support.card_signs import raise_signs
+
+    raise_signs()
 
 
 @app.periodic(cron="* * * * *")

@@ -1,5 +1,6 @@
 """What comes before every view."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,15 @@ from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 
+# The desk's tickets; what is reported by a retailer's people, and by agents for them.
+_TAKES_FILES = re.compile(r"/tickets/|/retailer/reports/(new|[^/]+/write)/$|/compromised/new/$")
+
 
 class RefusesTooMuch:
     """Answers a form of megabytes with 413 and a sentence, where Django says 400 and logs a stack trace.
 
-    Django counts no files: a form with files of any size would be read to its end. Files are sent to the tickets' pages
-    only, by people who have signed in. Stands before the CSRF check, which is the first to read the form.
+    Django counts no files: a form with files of any size would be read to its end. Files are sent to the tickets' and
+    the reports' pages only, by people who have signed in. Stands before the CSRF check, which reads the form first.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -51,7 +55,7 @@ def _length(request: HttpRequest) -> int:
 
 def _brings_files(request: HttpRequest) -> bool:
     return (
-        request.path.startswith("/tickets/")
+        _TAKES_FILES.match(request.path) is not None
         and request.content_type == "multipart/form-data"
         and _length(request) <= settings.UPLOAD_MAX_REQUEST_BYTES
     )

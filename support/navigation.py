@@ -1,5 +1,6 @@
 """The sidebar, and the links under one's own name: what each person may open."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
-from support import waiting
+from support import report_list, waiting
 
 _P = Permission
 _CATALOGUE = [
@@ -17,9 +18,12 @@ _CATALOGUE = [
     ("Products", "sell", "admin:redemption_product_changelist", _P.VIEW_CATALOGUE),
     ("Programs", "apps", "admin:redemption_program_changelist", _P.VIEW_CATALOGUE),
     ("Retailers", "storefront", "admin:redemption_retailer_changelist", _P.VIEW_CATALOGUE),
+    ("Retailers’ keys", "vpn_key", "admin:redemption_apikey_changelist", _P.VIEW_CATALOGUE),
 ]
 _DESK = [
     ("Tickets", "confirmation_number", "tickets", _P.VIEW_TICKETS),
+    ("Compromised cards", "gpp_maybe", "compromised", _P.VIEW_COMPROMISED),
+    ("Signs", "crisis_alert", "signs", _P.VIEW_COMPROMISED),
     ("Approvals", "approval_delegation", "approvals", _P.VIEW_ACCOUNTS),
     ("Look-up", "search", "/", _P.LOOK_UP),
     ("Accounts", "person_search", "admin:redemption_account_changelist", _P.VIEW_ACCOUNTS),
@@ -45,7 +49,7 @@ _HOUSE = [
     ("Seals", "verified", "seals", _P.VIEW_AUDIT),
 ]
 # Beside a link; more is many.
-_MOST_COUNTED, _KEPT = 99, "waiting_requests"
+_MOST_COUNTED, _KEPT = 99, "counted_beside_links"
 _GROUPS = [("Desk", _DESK), ("Credits", _CREDITS), ("Catalogue", _CATALOGUE), ("House", _HOUSE)]
 
 
@@ -60,7 +64,7 @@ def sidebar(request: StaffRequest) -> list[dict[str, Any]]:
                     "icon": icon,
                     "link": resolve_url(page),
                     "active": _is_open(request, resolve_url(page)),
-                    "badge": _waiting(request) if page == "approvals" else None,
+                    "badge": _badge(request, page),
                 }
                 for name, icon, page, permission in links
                 if request.user.may(permission)
@@ -70,21 +74,32 @@ def sidebar(request: StaffRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _waiting(request: StaffRequest) -> int | str | None:
-    """How many requests wait for this person, counted once for a page, which has its links in two places."""
-    if not request.user.may(Permission.APPROVE):
-        return None
-    kept = vars(request)
-    if _KEPT not in kept:
-        count = waiting.how_many(request.user, now=timezone.now(), most=_MOST_COUNTED)
-        kept[_KEPT] = count if count <= _MOST_COUNTED else f"{_MOST_COUNTED}+"
-    found: int | str = kept[_KEPT]
-    return found
+def _badge(request: StaffRequest, page: str) -> int | str | None:
+    """How much waits there for this person, counted once for a page, which has its links in two places."""
+    match page:
+        case "approvals" if request.user.may(Permission.APPROVE):
+            return _counted(
+                request, page, lambda: waiting.how_many(request.user, now=timezone.now(), most=_MOST_COUNTED)
+            )
+        case "compromised":
+            return _counted(request, page, lambda: report_list.how_many_wait(_MOST_COUNTED))
+    return None
+
+
+def _counted(request: StaffRequest, page: str, count: Callable[[], int]) -> int | str:
+    kept = vars(request).setdefault(_KEPT, {})
+    if page not in kept:
+        found = count()
+        kept[page] = found if found <= _MOST_COUNTED else f"{_MOST_COUNTED}+"
+    shown: int | str = kept[page]
+    return shown
 
 
 def _is_open(request: HttpRequest, link: str) -> bool:
     # Other links of the sidebar lie below these.
     is_whole = link in {"/", reverse("credits"), reverse("audit")}
+    if link == reverse("compromised") and request.path.startswith(reverse("signs")):
+        return False
     return request.path == link if is_whole else request.path.startswith(link)
 
 

@@ -14,12 +14,13 @@ from redemption.models import Account, Attempt, Batch, Code
 from redemption.references import SignedReference, sign
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
-from support.models import ManualCredit, Ticket
+from support.models import CompromiseReport, ManualCredit, Ticket
 from support.search import Record
 
 # Of a list beside others; `?all=` and its name show more of one.
 LATEST, MOST_SHOWN = 20, 500
-_NOUNS = {"account": "account", "code": "card", "ticket": "ticket", "credit": "credit", "request": "request"}
+_NOUNS = {"account": "account", "code": "card", "ticket": "ticket", "credit": "credit", "request": "request",
+          "report": "report"}  # fmt: skip
 _Row = TypeVar("_Row", bound=Model)
 
 
@@ -85,6 +86,8 @@ def address_of(record: Record) -> str:
             return reverse("attempt", args=[sign(record.kind, record.account_id, record.at)])
         case ManualCredit():
             return reverse("credit", args=[record.reference])
+        case CompromiseReport():
+            return reverse("compromise", args=[record.reference])
         case Ticket():
             return reverse("ticket", args=[record.reference])
         case Batch():

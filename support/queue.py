@@ -13,6 +13,7 @@ from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from redemption.models import User
+from support.addresses import UnknownFilterError, is_id
 from support.models import Priority, StatusGroup, Ticket, TicketChannel
 from support.models.ticket import TicketQuerySet
 
@@ -23,16 +24,11 @@ LAST_PAGE = 20
 MOST_COUNTED = 1_000
 DUE_SOON = timedelta(hours=2)
 LONGEST_TAG = 30
-_LARGEST_ID = 2**63 - 1
 _TYPES: dict[str, "Field[Any, Any]"] = {
     "pk": BigIntegerField(),
     "priority": BigIntegerField(),
     "next_deadline": DateTimeField(),
 }
-
-
-class UnknownFilterError(ValueError):
-    """The address asks for what there is not: a view, a status, a number that is none."""
 
 
 class Sort(Enum):
@@ -107,7 +103,7 @@ class Query:
             and query.channel in {"", *TicketChannel.values}
             and query.priority in {"", *map(str, Priority.values)}
             and query.sort in {"", *_SORTS}
-            and all(not number or _is_id(number) for number in ids)
+            and all(not number or is_id(number) for number in ids)
             and len(query.tag) <= LONGEST_TAG
             and "\0" not in query.tag
         )
@@ -156,10 +152,6 @@ class Query:
 
     def with_view(self, key: str) -> "Query":
         return replace(self, view=key, sort="")
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 19 and int(text) <= _LARGEST_ID
 
 
 def _ordering(column: str, *, by_index: bool) -> OrderBy:

@@ -24,8 +24,10 @@ class Redacted:
 
 
 @sensitive_variables()
-def redact(text: str) -> Redacted:
+def redact(text: str, *, is_told_back: bool = False) -> Redacted:
     """Masks every code and payment card number; all other text stays as it is. Redacting twice is redacting once.
+
+    `is_told_back`: whoever wrote it reads what is stored, and may not see by the mask that a code is one of ours.
 
     A card is linked by its exact code only. One slip away from a card's code, a text is masked and says nothing of
     that card: an answer would help whoever guesses.
@@ -39,12 +41,13 @@ def redact(text: str) -> Redacted:
         for span in spans.find(masked):
             before = masked[max(span.start - 1, 0) : span.start]
             is_stuck = before.isascii() and before.isalnum()
-            parts += [masked[end : span.start], (span.bare_mask if is_stuck else span.mask) or UNKNOWN_CODE]
+            mask = "" if is_told_back else span.bare_mask if is_stuck else span.mask
+            parts += [masked[end : span.start], mask or UNKNOWN_CODE]
             end = span.end
             serials += span.serials
         masked = "".join([*parts, masked[end:]])
         if masked == text:
-            return Redacted(text, list(dict.fromkeys(serials)))
+            return Redacted(text, [] if is_told_back else list(dict.fromkeys(serials)))
         text = masked
 
 

@@ -29,7 +29,7 @@ from redemption.references import SignedReference, read_signed
 from redemption.roles import Permission
 from support import audit, ticket_search
 from support.diagnosis import with_state
-from support.models import AuditAction, ManualCredit, Ticket
+from support.models import AuditAction, CompromiseReport, ManualCredit, Ticket
 from support.references import read_reference, read_serial
 
 MOST_LISTED = 20
@@ -37,7 +37,7 @@ MOST_NEAR_MISSES = 10
 # A longer text is a sentence: nobody names a retailer in so many words.
 MOST_WORDS_WITH_LAST_FOUR = 10
 # A signed reference stands for a try that left no row.
-Record = Code | Account | Attempt | Batch | ManualCredit | SignedReference | Ticket
+Record = Code | Account | Attempt | Batch | CompromiseReport | ManualCredit | SignedReference | Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,9 @@ def _by_reference(text: str, findings: Findings, by: User) -> None:
         case "CR":
             needs, kind = Permission.VIEW_ACCOUNTS, "credits"
             found = ManualCredit.objects.filter(reference=reference).select_related("account", "reason")
+        case "RP":
+            needs, kind = Permission.VIEW_COMPROMISED, "reports of compromised cards"
+            found = CompromiseReport.objects.filter(reference=reference).select_related("retailer", "ticket")
         case _:
             needs, kind = Permission.VIEW_CATALOGUE, "batches"
             found = Batch.objects.filter(reference=reference).select_related("product__program", "retailer")
@@ -321,6 +324,8 @@ def target(record: Record) -> str:
         return f"account:{record.account_id}"
     if isinstance(record, ManualCredit):
         return f"credit:{record.pk}"
+    if isinstance(record, CompromiseReport):
+        return f"report:{record.pk}"
     return f"{type(record).__name__.lower()}:{record.pk}"
 
 

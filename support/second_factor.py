@@ -42,20 +42,27 @@ class SecondFactorMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        if not settings.STAFF_SECOND_FACTOR or not request.user.is_staff or has_passed(request):
+        if not settings.STAFF_SECOND_FACTOR or not request.user.is_staff:
             return None
-        page = request.resolver_match.view_name if request.resolver_match else ""
-        if page in SIGNING_OUT:
-            return None
-        types = set(Authenticator.objects.filter(user_id=request.user.pk).values_list("type", flat=True))
-        challenges = [name for type_, name in CHALLENGES.items() if type_ in types]
-        if page in (challenges or SETTING_UP):
-            return None
-        if challenges:
-            return redirect(f"{reverse(challenges[0])}?{urlencode({'next': _wanted(request)})}")
-        request.session[WANTED] = _wanted(request)
-        messages.warning(request, "Set up an authenticator app or a passkey: staff pages open with a second factor.")
-        return redirect("mfa_index")
+        return demand(request)
+
+
+def demand(request: HttpRequest) -> HttpResponse | None:
+    """Where a session must go first that has passed no second factor; None where it has, or is on its way."""
+    if has_passed(request):
+        return None
+    page = request.resolver_match.view_name if request.resolver_match else ""
+    if page in SIGNING_OUT:
+        return None
+    types = set(Authenticator.objects.filter(user_id=request.user.pk).values_list("type", flat=True))
+    challenges = [name for type_, name in CHALLENGES.items() if type_ in types]
+    if page in (challenges or SETTING_UP):
+        return None
+    if challenges:
+        return redirect(f"{reverse(challenges[0])}?{urlencode({'next': _wanted(request)})}")
+    request.session[WANTED] = _wanted(request)
+    messages.warning(request, "Set up an authenticator app or a passkey: these pages open with a second factor.")
+    return redirect("mfa_index")
 
 
 def _wanted(request: HttpRequest) -> str:

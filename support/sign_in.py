@@ -19,6 +19,7 @@ from allauth.mfa.signals import (
     authenticator_reset,
 )
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib import admin
@@ -29,7 +30,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from redemption.models import User
-from redemption.roles import Role
+from support import landing
 from support.audit import record
 from support.models import AuditAction
 
@@ -41,11 +42,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Each to the page that is theirs: the desk exists for staff only."""
-        if request.user.is_staff:
-            address: str = super().get_login_redirect_url(request)
-            return address
         assert isinstance(request.user, User)
-        return reverse("redeem" if request.user.role == Role.CUSTOMER else "mfa_index")
+        return landing.first_page(request.user) or reverse("mfa_index")
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """Records the sign-in before the session's cookie goes out: if it cannot be recorded, nobody is signed in."""
@@ -93,10 +91,11 @@ class AccountAdapter(DefaultAccountAdapter):
         return required
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
-        """The password alone confirms nothing for staff who have a second factor, least of all its removal."""
+        """The password alone confirms nothing for staff and retailers' members who have a second factor, least of all
+        its removal."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         by_factor = [method for method in methods if method["id"].startswith("mfa_")]
-        return by_factor if by_factor and user.is_staff else methods
+        return by_factor if by_factor and (user.is_staff or user.memberships.exists()) else methods
 
 
 class SessionsAdapter(DefaultUserSessionsAdapter):
@@ -128,6 +127,12 @@ def _factor_cipher() -> MultiFernet:
             for key in keys
         ]
     )
+
+
+def end_sessions(person: User) -> None:
+    """What a page of his still shows is not posted any more."""
+    for session in UserSession.objects.filter(user_id=person.pk):
+        session.end()
 
 
 def look_of_the_desk(request: HttpRequest) -> dict[str, Any]:

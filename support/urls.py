@@ -10,6 +10,8 @@ from support.views.attempt import attempt
 from support.views.audit import audit
 from support.views.bulk import bulk
 from support.views.code import act, code, diagnose_account
+from support.views.compromise import compromise
+from support.views.compromised import compromised
 from support.views.credit import credit, reverse_credit
 from support.views.credit_list import credit_list
 from support.views.credit_policy import credit_policy
@@ -17,16 +19,21 @@ from support.views.credits import credits
 from support.views.drafts import draft
 from support.views.exports import export, export_file, exports, new_export
 from support.views.failures import failures
+from support.views.hand_over import hand_over
+from support.views.judge import judge
 from support.views.known_error import choose, use_reply
 from support.views.liability import liability
 from support.views.lookup import lookup
 from support.views.move_card import move_card
+from support.views.new_compromised import new_compromised
 from support.views.new_credit import new_credit
 from support.views.new_ticket import new_ticket
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
 from support.views.seals import seals
 from support.views.signals import signals
+from support.views.signs import sign, signs
+from support.views.statement import statement
 from support.views.stop_credits import stop_credits
 from support.views.ticket import ticket
 from support.views.ticket_fields import change_ticket, take
@@ -62,6 +69,15 @@ urlpatterns = [
     # After every other address below credits/: it takes what is left.
     path("credits/<str:reference>/", credit, name="credit"),
     path("credits/<str:reference>/reverse/", reverse_credit, name="reverse_credit"),
+    path("compromised/", compromised, name="compromised"),
+    path("compromised/new/", new_compromised, name="new_compromised"),
+    path("compromised/signs/", signs, name="signs"),
+    path("compromised/signs/<int:pk>/", sign, name="sign"),
+    # After every other address below compromised/: they take what is left.
+    path("compromised/<str:reference>/", compromise, name="compromise"),
+    path("compromised/<str:reference>/statement/", statement, name="statement"),
+    path("compromised/<str:reference>/do/<str:verb>/", judge, name="judge"),
+    path("compromised/<str:reference>/replace/<int:serial>/", hand_over, name="hand_over"),
     path("tickets/", tickets, name="tickets"),
     path("tickets/bulk/", bulk, name="bulk"),
     path("tickets/views/", save, name="save_view"),

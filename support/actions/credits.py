@@ -14,6 +14,8 @@ from redemption.code_spotting import CodeSpotter
 from redemption.models import Account, Approval, ApprovalAction, ApprovalRequest, Book, Code, TransferKind, User
 from redemption.roles import Permission, Role
 from support import audit, policy
+from support.actions import credited_cards
+from support.actions.reports import ReportError
 from support.credit_defaults import MOVED_CARD
 from support.models import (
     DAYS,
@@ -105,11 +107,15 @@ def grant(wanted: Wanted, *, by: User, now: datetime | None = None) -> ManualCre
         # Under the lock: of a form that is sent twice at once, the second finds what the first has made.
         if again := _made_before(wanted, by):
             return again
+        if wanted.code:
+            credited_cards.hold_card(wanted.code)
         check(wanted, by)
         limit, passed = measure(wanted, by=by, now=now)
         if passed:
             raise NeedsSecondPersonError(passed, limit)
-        return post(wanted, by=by, approval=None, now=now)
+        credit = post(wanted, by=by, approval=None, now=now)
+        credited_cards.note_credit(credit, now=now)
+    return credit
 
 
 def request(wanted: Wanted, *, why: str, by: User, now: datetime | None = None) -> ApprovalRequest:
@@ -185,9 +191,13 @@ def grant_approved(approval: Approval, *, now: datetime | None = None) -> Manual
             raise CreditError("This approval was used before.")
         if ManualCredit.objects.filter(key=wanted.key).exists():
             raise CreditError("This was credited since it was asked for.")
+        if wanted.code:
+            credited_cards.hold_card(wanted.code)
         check(wanted, approval.requested_by)
         check_approver(approval, gainers(wanted))
-        return post(wanted, by=approval.requested_by, approval=approval, now=now)
+        credit = post(wanted, by=approval.requested_by, approval=approval, now=now)
+        credited_cards.note_credit(credit, now=now)
+    return credit
 
 
 def check_approver(approval: Approval, customers: Sequence[int]) -> None:
@@ -293,6 +303,11 @@ def _check_amount(wanted: Wanted) -> None:
 def _check_proof(wanted: Wanted) -> None:
     if wanted.code and wanted.code.batch.product.program_id != wanted.account.program_id:
         raise CreditError("This card is of another program.", "code")
+    if wanted.code:
+        try:
+            credited_cards.refuse_made_good(wanted.code)
+        except ReportError as refused:
+            raise CreditError(str(refused), "code") from None
     # What a merged ticket brought along is shown in the other's thread, and counts there.
     if wanted.receipt and wanted.ticket.pk not in {
         wanted.receipt.ticket_id,

@@ -10,7 +10,8 @@ from redemption.cards import CardError, void_cards
 from redemption.models import Approval, ApprovalAction, ApprovalRequest, User
 from redemption.roles import Permission
 from support import audit, policy
-from support.actions import credits, limits, reversals
+from support.actions import credits, judging, limits, reversals
+from support.actions.reports import ReportError
 from support.models import AuditAction, format_amount
 
 # What is done under the lock of credits, shared.
@@ -26,6 +27,7 @@ def approve(asked: ApprovalRequest, *, by: User, reason: str = "", now: datetime
         if asked.action in _CREDITS:
             # Before the request's row, as everywhere: the limits that say who may approve stay what they are.
             locks.share(locks.CREDITS, 0)
+        _hold_report(asked)
         _require_power(asked, by)
         approval = approvals.approve(asked, by=by, reason=reason, now=now)
         audit.record(AuditAction.REQUEST_APPROVED, by=by, target=f"request:{asked.pk}", asked=asked.action)
@@ -45,6 +47,7 @@ def approve(asked: ApprovalRequest, *, by: User, reason: str = "", now: datetime
 
 def reject(asked: ApprovalRequest, *, by: User, reason: str, now: datetime | None = None) -> Approval:
     with transaction.atomic():
+        _hold_report(asked)
         approval = approvals.reject(asked, by=by, reason=reason, now=now)
         audit.record(AuditAction.REQUEST_REJECTED, by=by, target=f"request:{asked.pk}", asked=asked.action)
     return approval
@@ -52,8 +55,15 @@ def reject(asked: ApprovalRequest, *, by: User, reason: str, now: datetime | Non
 
 def withdraw(asked: ApprovalRequest, *, by: User) -> None:
     with transaction.atomic():
+        _hold_report(asked)
         approvals.withdraw(asked, by=by)
         audit.record(AuditAction.REQUEST_WITHDRAWN, by=by, target=f"request:{asked.pk}", asked=asked.action)
+
+
+def _hold_report(asked: ApprovalRequest) -> None:
+    """Before the request's row, as whoever asks for something else about these cards does."""
+    if asked.target.startswith("report:"):
+        judging.hold(judging.report_of(asked))
 
 
 def _require_power(asked: ApprovalRequest, by: User) -> None:
@@ -82,6 +92,12 @@ def power_refusal(asked: ApprovalRequest, by: User, *, most: Mapping[str, int] |
 
 
 def _void(approval: Approval, now: datetime | None) -> None:
+    if approval.target.startswith("report:"):
+        try:
+            judging.void_approved(approval, now=now)
+        except ReportError as refused:
+            raise approvals.ApprovalError(str(refused)) from None
+        return
     cards = approval.request.payload
     by = approval.requested_by
     try:

@@ -17,6 +17,7 @@ from support.macros import refusal_of
 from support.models import (
     DONE,
     AuditAction,
+    CompromiseReport,
     MessageKind,
     Ticket,
     TicketEvent,
@@ -74,6 +75,9 @@ def merging_refused(ticket: Ticket, into: Ticket) -> str:
     """Why these two are not merged; empty where they can be. So chains and circles never come about."""
     if ticket.pk == into.pk:
         return "A ticket is not merged into itself."
+    if CompromiseReport.objects.filter(ticket__in=[ticket, into]).exists():
+        # Its retailer reads the thread, and answers in it.
+        return "A retailer’s report is in a ticket of its own: mark the other one as its duplicate instead."
     if ticket.merged_into_id:
         return f"{ticket.reference} was merged already."
     if into.merged_into_id:

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from redemption.models import Code, User
+from redemption.models import Code, Retailer, User
 from support import audit
 from support.actions.tickets import TicketError, locked, plain, require, write
 from support.macros import effects, refusal_of, unfilled
@@ -16,6 +16,7 @@ from support.mail.identity import new_mail_id
 from support.mail.outgoing import queue
 from support.models import (
     AuditAction,
+    CompromiseReport,
     Draft,
     Macro,
     MailState,
@@ -28,8 +29,10 @@ from support.models import (
     TicketStatus,
 )
 from support.redaction import redact
+from support.told_back import GuessError, told_back
 
 UNDO = timedelta(seconds=10)
+_TOO_MANY_NUMBERS = "[This mail was not kept: it has too many numbers that could be codes. Please write without them.]"
 
 
 class StaleTicketError(Exception):
@@ -125,21 +128,35 @@ def add_customer_message(
     author: User | None = None,
     quoted: str = "",
     mail_id: str | None = None,
+    send_key: str | None = None,
     now: datetime | None = None,
 ) -> Message:
-    """What the customer writes next: a ticket that was waiting or solved needs us again."""
+    """What the customer writes next: a ticket that was waiting or solved needs us again.
+
+    The same `send_key` of the same author again gives the first message and writes nothing.
+    """
     now = now or timezone.now()
-    text = redact(body)
+    # A retailer's people read on their report's page what was kept.
+    report = CompromiseReport.objects.select_related("retailer").filter(ticket=ticket).first()
+    is_told_back = report is not None
+    if report and mail_id:
+        # What comes by the portal was counted there.
+        body = _counted(body, report.retailer, now)
+    text = redact(body, is_told_back=is_told_back)
     with transaction.atomic():
         ticket, into = _locked_with_target(ticket)
+        sent = Message.objects.filter(send_key=send_key, ticket=ticket, author=author) if send_key else None
+        if sent and (first := sent.first()):
+            return first
         message = Message.objects.create(
             ticket=ticket,
             kind=MessageKind.CUSTOMER,
             author=author,
-            author_name=redact(author_name).text[:150] or ticket.requester_name,
+            author_name=redact(author_name, is_told_back=is_told_back).text[:150] or ticket.requester_name,
             body=text.text,
             quoted=redact(quoted).text,
             mail_id=mail_id,
+            send_key=send_key,
             at=now,
         )
         if ticket.code is None and text.serials:
@@ -155,6 +172,15 @@ def add_customer_message(
             into.status = TicketStatus.OPEN
             write(into, by=User.objects.system(), kind=TicketEventKind.CHANGED, changes=changes, now=now)
     return message
+
+
+@sensitive_variables("body")
+def _counted(body: str, retailer: Retailer, now: datetime) -> str:
+    """A retailer's mail with what may be guesses at codes counted; above the limit nothing of it is kept."""
+    try:
+        return told_back({"body": body}, retailer=retailer, now=now).texts["body"]
+    except GuessError:
+        return _TOO_MANY_NUMBERS
 
 
 def _locked_with_target(ticket: Ticket) -> tuple[Ticket, Ticket | None]:

@@ -28,7 +28,7 @@ from redemption.models import (
 )
 from redemption.roles import Permission
 from support import audit
-from support.actions import credits
+from support.actions import credited_cards, credits
 from support.actions.credits import CreditError, Wanted
 from support.credit_defaults import MOVED_CARD
 from support.models import DAYS, AuditAction, CreditReason, CreditReversal, ManualCredit, Ticket
@@ -84,6 +84,8 @@ def reverse_approved(approval: Approval, *, now: datetime | None = None) -> Cred
     with transaction.atomic():
         credit = ManualCredit.objects.select_related("account").get(pk=asked.payload["credit"])
         credits.hold(by, credit.account)
+        if credit.code:
+            credited_cards.hold_card(credit.code)
         _check_reversal(credit, by)
         credits.check_approver(approval, _customers(credit))
         taken = _take_back(
@@ -104,6 +106,7 @@ def reverse_approved(approval: Approval, *, now: datetime | None = None) -> Cred
             amount=taken.amount,
             approval=approval.pk,
         )
+        credited_cards.note_reversal(credit, now=now)
     return taken
 
 

@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
-from django.http import HttpResponse
 from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_variables
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesCheckboxFilter, RelatedDropdownFilter
@@ -101,17 +100,9 @@ class AccountAdmin(WithoutHistory, DeskModelAdmin):
     def tell_opened(self, request: StaffRequest, row: Any) -> None:
         audit.record(AuditAction.ACCOUNT_OPENED, by=request.user, target=f"account:{row.pk}")
 
-    def changeform_view(
-        self,
-        request: StaffRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def page_context(self, request: StaffRequest, object_id: str | None) -> dict[str, Any]:
         account = self.get_object(request, object_id) if object_id else None
-        if account is None or request.method != "GET":
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **_history(account)})
+        return _history(account) if account and request.method == "GET" else {}
 
     def save_model(self, request: StaffRequest, obj: Account, form: Any, change: bool) -> None:
         if change:

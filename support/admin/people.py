@@ -5,7 +5,6 @@ from typing import Any
 from allauth.account.forms import ResetPasswordForm
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
@@ -21,6 +20,7 @@ from redemption.requests import StaffRequest
 from redemption.roles import Permission, Role
 from support import audit
 from support.models import AuditAction
+from support.sign_in import end_sessions
 
 # Customers are found as accounts; the system signs in nowhere.
 ROLES = [role for role in Role if role not in {Role.CUSTOMER, Role.SYSTEM}]
@@ -82,8 +82,7 @@ class PersonAdmin(WithoutHistory, DeskModelAdmin):
         if role_changed:
             audit.record(AuditAction.ROLE_CHANGED, by=request.user, target=f"user:{obj.pk}", old=before, new=obj.role)
         if role_changed or (change and not obj.is_active):
-            # What a page of the former role still shows is not posted any more.
-            _end_sessions(obj)
+            end_sessions(obj)
         audit.record(
             AuditAction.STAFF_CHANGED,
             by=request.user,
@@ -127,7 +126,7 @@ class PersonAdmin(WithoutHistory, DeskModelAdmin):
             audit.record(
                 AuditAction.STAFF_CHANGED, by=request.user, target=f"user:{person.pk}", did="removed_second_factor"
             )
-        _end_sessions(person)
+        end_sessions(person)
         messages.success(request, f"{person} is asked for a new second factor at the next sign-in.")
         return redirect("admin:redemption_user_change", pk)
 
@@ -148,8 +147,3 @@ def _send_password_link(request: StaffRequest, person: User) -> None:
         messages.success(request, f"A link to set a password is on its way to {person.email}.")
     else:
         messages.warning(request, f"{person} is not active, and gets no link.")
-
-
-def _end_sessions(person: User) -> None:
-    for session in UserSession.objects.filter(user_id=person.pk):
-        session.end()

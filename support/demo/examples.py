@@ -4,11 +4,13 @@ the demo, keeps these few in `var/demo.json` (mode 0600), because a second start
 import json
 import os
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
+from redemption.models import MemberRole
 from redemption.roles import Role
 
 # Everyone's, and no secret: the demo answers on this machine only, and never with DEBUG off.
@@ -26,10 +28,27 @@ LOGINS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """`tries`: things to do, by role."""
+class Member:
+    """Somebody of a retailer."""
 
-    tries: dict[Role, list[str]]
+    email: str
+    name: str
+    retailer: str
+    role: MemberRole
+
+
+MEMBERS = {
+    "clerk": Member("clerk@demo.example", "Clara Clerk", "Maple & Main", MemberRole.CLERK),
+    "shop manager": Member("shop@demo.example", "Max Maple", "Maple & Main", MemberRole.MANAGER),
+    "other manager": Member("other@demo.example", "Cora Corner", "Corner Lantern", MemberRole.MANAGER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """`tries`: things to do, by role, and by member of a retailer."""
+
+    tries: dict[str, list[str]]
 
 
 def _path() -> Path:
@@ -50,22 +69,30 @@ def recall() -> Examples:
         kept = json.loads(_path().read_text())
     except (OSError, ValueError):
         kept = {}
-    return Examples({role: kept.get(role.value, []) for role in LOGINS})
+    return Examples({key: kept.get(key, []) for key, _, _ in _rows()})
 
 
 def forget() -> None:
     _path().unlink(missing_ok=True)
 
 
+def _rows() -> Iterator[tuple[str, str, str]]:
+    """Who may sign in: (key among the tries, what he is, address)"""
+    for role, email in LOGINS.items():
+        yield role.value, role.label, email
+    for key, member in MEMBERS.items():
+        yield key, f"{member.role.label} of {member.retailer}", member.email
+
+
 _WIDTHS = (18, 25, 74)
 
 
 def table(examples: Examples, address: str) -> str:
-    """The one table: for each role where to sign in, with what, and what to try."""
+    """The one table: for each person where to sign in, with what, and what to try."""
     rule = "+".join(["", *("-" * (width + 2) for width in _WIDTHS), ""])
     lines = [rule, *_cells(["Role"], ["Address, login, password"], ["Try"]), rule.replace("-", "=")]
-    for role, login in LOGINS.items():
-        tries = examples.tries.get(role) or ["The examples are gone from var/: “demo --reset” makes new ones."]
+    for key, label, login in _rows():
+        tries = examples.tries.get(key) or ["The examples are gone from var/: “demo --reset” makes new ones."]
         numbered = [
             line
             for number, text in enumerate(tries, start=1)
@@ -73,7 +100,7 @@ def table(examples: Examples, address: str) -> str:
                 f"{number}. {text}", _WIDTHS[2], subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
             )
         ]
-        lines += [*_cells(textwrap.wrap(role.label, _WIDTHS[0]), [address, login, PASSWORD], numbered), rule]
+        lines += [*_cells(textwrap.wrap(label, _WIDTHS[0]), [address, login, PASSWORD], numbered), rule]
     return "\n".join(lines)
 
 

@@ -8,7 +8,20 @@ from django.utils import timezone
 
 from redemption.reconcile import reconcile
 from redemption.tallies import roll_up
-from support.demo import accounts, batches, credits, desk, incidents, people, programs, story, tickets, trade, tries
+from support.demo import (
+    accounts,
+    batches,
+    credits,
+    desk,
+    incidents,
+    people,
+    programs,
+    retailers,
+    story,
+    tickets,
+    trade,
+    tries,
+)
 from support.demo.diary import Diary
 from support.demo.examples import Examples
 from support.demo.state import DemoError
@@ -35,12 +48,14 @@ def load(say: Callable[[str], None]) -> Examples:
     diary = Diary(world)
     story.write(diary)
     incidents.write(diary)
+    retailers.write(diary)
     trade.write(diary, random)
     tickets.write(diary)
     credits.write(diary, random)
     diary.play()
     say("Rolling up the figures, and proving that they agree…")
     roll_up()
+    retailers.judge_signs(world)
     prove(world)
     # As the worker does it: the demo begins with nothing unsealed.
     seal()

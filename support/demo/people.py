@@ -1,10 +1,10 @@
-"""Staff, one of each role, and who sells cards. All names are made up."""
+"""Staff, one of each role, who sells cards, and some of the people there. All names are made up."""
 
 from django.contrib.auth.hashers import make_password
 
-from redemption.models import Retailer, RetailerKind, User
+from redemption.models import Retailer, RetailerKind, RetailerMember, User
 from redemption.roles import Role
-from support.demo.examples import LOGINS, PASSWORD
+from support.demo.examples import LOGINS, MEMBERS, PASSWORD
 from support.demo.world import World
 
 _NAMES = {
@@ -46,3 +46,9 @@ def load(world: World) -> None:
         retailer.full_clean()
         retailer.save()
         world.retailers[name] = retailer
+    for key, member in MEMBERS.items():
+        person = User(email=member.email, name=member.name, role=Role.RETAILER, password=password)
+        person.full_clean()
+        person.save()
+        RetailerMember.objects.create(retailer=world.retailers[member.retailer], user=person, role=member.role)
+        world.members[key] = person

@@ -15,7 +15,8 @@ def collect(world: World) -> Examples:
     pin = cards["de films"][1]
     frozen = cards["gb month"]
     gift, american = cards["gb credit"][5], cards["us credit"][8]
-    tickets = world.tickets
+    tickets, reports = world.tickets, {key: report.reference for key, report in world.reports.items()}
+    shelf, beside = cards["us credit"][1950:1954], cards["us month"][1500]
     return Examples(
         {
             Role.AGENT: [
@@ -29,6 +30,9 @@ def collect(world: World) -> Examples:
                 "into the box, send and solve, and the next ticket opens.",
                 f"{tickets['pasted code']}: a customer pasted his code. You see a mask and the card that it is, and "
                 "nobody ever sees the code.",
+                f"Compromised cards: in {reports['counter']} the customer stands at the till. See who redeemed, clear "
+                "the cards beside his, and ask to replace his own; a manager approves, and you hand the new one over.",
+                "Signs: cards that nobody has reported. Look at Corner Lantern’s shelf, report and freeze the run.",
                 f"Grant Arthur Penn five pounds for his trouble, from {tickets['american card']}; then try fifty: a "
                 "second person must decide.",
                 f"{tickets['wrong account']}: the credit went to her own old account. She asked in a chat as well, "
@@ -50,6 +54,8 @@ def collect(world: World) -> Examples:
                 f"Fetch the print file of {batches['on its way']}, confirm its receipt, then activate the batch.",
                 f"Look at {batches['us stolen']}, frozen after a theft, and at the cards {frozen[2].serial} "
                 f"to {frozen[11].serial}, which a shop reported.",
+                f"Compromised cards: {reports['pallet']} is 1,200 cards of a stolen pallet, {reports['questions']} "
+                "waits for the shop’s answer.",
                 "Tickets, Overdue: choose some with j and x, and share them out to whoever has the least to do.",
                 f"{tickets['flagged']} waits for your decision; the answer on {tickets['unverified']} came back.",
                 f"Open the original of the receipt on {tickets['frozen']}: the audit trail knows.",
@@ -88,6 +94,26 @@ def collect(world: World) -> Examples:
                 "answer. A fourth wrong code, and the account waits for a day.",
                 f"Sign in as {accounts['billed by Apple'].email}, {accounts['unverified'].email} or "
                 f"{accounts['flagged'].email} (same password): every code, good or bad, gets the account's own answer.",
+            ],
+            "clerk": [
+                f"Report a compromised card: type or scan {shelf[0].serial}, or the range {shelf[1].serial}-"
+                f"{shelf[3].serial}. They are frozen before the next page is there; again, and nothing changes.",
+                "Then as the agent: judge it and ask to replace one. As the manager: approve. As the agent: hand the "
+                "new card over. Here each step is on the report’s page, and the statement for the till is a PDF.",
+                f"{reports['box']}: four of a box were too late. {reports['mixed']}: replaced, credited, too late.",
+                f"Type a code, such as {shelf[0].text}, into the note: it is masked, and you are told.",
+                f"Report {beside.serial}, a card of Corner Lantern: the same answer as for one that does not exist.",
+            ],
+            "shop manager": [
+                f"{reports['questions']}: support asks for the police reference. Answer it.",
+                "People: casey@maple-main.example is invited, and the mail with the link lies in var/mail. Make Clara "
+                "a manager, or remove her.",
+                "Keys: make one for the tills, and ask the till API about a card with it, as README shows under Tills.",
+                "Batches: how they stand, in counts and value, and no customers.",
+            ],
+            "other manager": [
+                f"You see {reports['other']} and nothing of Maple & Main: open the address of {reports['pallet']}, and "
+                "there is no such page.",
             ],
         }
     )

@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 
 from redemption.models import Account, Batch, Product, Program, Retailer, User
 from redemption.roles import Role
-from support.models import Ticket
+from support.models import CompromiseReport, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class World:
     products: dict[str, Product] = field(default_factory=dict)
     retailers: dict[str, Retailer] = field(default_factory=dict)
     people: dict[Role, User] = field(default_factory=dict)
+    # Retailers' people, as examples.MEMBERS calls them.
+    members: dict[str, User] = field(default_factory=dict)
     batches: dict[str, Batch] = field(default_factory=dict)
     cards: dict[str, list[Card]] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class World:
     references: dict[str, str] = field(default_factory=dict)
     digital: dict[str, int] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
+    reports: dict[str, CompromiseReport] = field(default_factory=dict)
 
     def ago(self, days: float, hour: int = 12, minute: int = 0) -> datetime:
         """A moment of a past day, never one to come."""

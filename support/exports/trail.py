@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from redemption.models import User
 from redemption.roles import Permission
+from support.addresses import UnknownFilterError
 from support.exports.files import Cell, Column, Kind
 from support.exports.lists import List, ListError, Rows
-from support.trail.query import Query, UnknownFilterError
+from support.trail.query import Query
 from support.trail.sentences import Line, lines
 
 # Their names are read together.

@@ -27,6 +27,12 @@ def acknowledgement_id(ticket: Ticket) -> str:
     return f"<ticket.{ticket.pk}.{_seal(ticket.pk)}@{_domain()}>"
 
 
+def news_id(report_id: int, news: str) -> str:
+    """Always the same of the same news about a report of compromised cards."""
+    seal = salted_hmac("support.mail.news", f"{report_id} {news}", algorithm="sha256").hexdigest()[:32]
+    return f"<report.{report_id}.{seal}@{_domain()}>"
+
+
 def acknowledged(mail_id: str) -> int | None:
     """The ticket whose acknowledgement has this Message-ID; None where it is none of ours."""
     found = _ACKNOWLEDGEMENT.match(mail_id)

@@ -3,7 +3,7 @@
 from redemption.models import Account
 from support.mail.identity import REFERENCE, acknowledged
 from support.mail.incoming import ParsedMail
-from support.models import Message, Ticket
+from support.models import CompromiseReport, Message, Ticket
 
 
 def ticket_of(mail: ParsedMail) -> Ticket | None:
@@ -38,8 +38,10 @@ def main_of(ticket: Ticket) -> Ticket:
 
 
 def is_from(sender: str, ticket: Ticket) -> bool:
-    """Whether this is the requester's address, or that of the ticket's account."""
-    account = ticket.account.email if ticket.account else ""
+    """Whether this is the requester's address, or that of the ticket's account; a retailer's report is not its
+    customer's to write on."""
+    is_retailers = CompromiseReport.objects.filter(ticket=ticket).exists()
+    account = ticket.account.email if ticket.account and not is_retailers else ""
     return bool(sender) and sender in (ticket.requester_email.lower(), account.lower())
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import moneyed
 from django.utils import timezone
 
+from support.addresses import is_id
 from support.models import DAYS
 from support.references import read_reference, read_serial
 
@@ -19,7 +20,6 @@ ALL = "all"
 FIRST_DAY = date(2000, 1, 1)
 # A picture of more weeks is read by nobody.
 _LONGEST = timedelta(days=5 * 366)
-_LARGEST_ID = 2**63 - 1
 # Tenths of the limit for one credit; the last of them is just under it.
 TENTHS = range(10)
 JUST_UNDER = TENTHS[-1]
@@ -126,7 +126,7 @@ class Filters:
                 raise UnknownFilterError(name)
         for name in ("program", "agent", "amount", "retailer"):
             value = getattr(self, name)
-            if value and not _is_id(value) and (name, value) != ("retailer", "none"):
+            if value and not is_id(value) and (name, value) != ("retailer", "none"):
                 raise UnknownFilterError(name)
         if self.unit and self.unit != DAYS and self.unit not in moneyed.CURRENCIES:
             raise UnknownFilterError("unit")
@@ -230,7 +230,3 @@ def _day(text: str, field: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise FilterError("Write a day like 2026-12-31.", field) from None
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 19 and int(text) <= _LARGEST_ID

@@ -47,7 +47,8 @@ class Flows:
             self.voided -= broken * amount
         elif kind == TransferKind.REPLACE:
             self.replaced += owed * amount
-        elif other == Book.RECEIVABLE and kind == TransferKind.ACTIVATE:
+        elif other == Book.RECEIVABLE and kind in {TransferKind.ACTIVATE, TransferKind.REVERSAL}:
+            # Sold, or the sale taken back at the till.
             self.sold += owed * amount
         elif other == Book.RECEIVABLE:
             self.voided -= owed * amount

@@ -9,11 +9,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from redemption.models import Account, Attempt, Batch, User
 from redemption.roles import STAFF_ROLES, Role
-from support.models import ManualCredit, Ticket
+from support.addresses import UnknownFilterError
+from support.models import CompromiseReport, ManualCredit, Ticket
 from support.references import read_reference, read_serial
 from support.trail.groups import GROUPS, name_of
 from support.trail.names import KINDS
-from support.trail.query import Query, UnknownFilterError
+from support.trail.query import Query
 from support.trail.tickets import id_of
 
 _BY_REFERENCE: dict[str, tuple[str, Any]] = {
@@ -22,6 +23,7 @@ _BY_REFERENCE: dict[str, tuple[str, Any]] = {
     "BA": ("batch", Batch),
     "TK": ("ticket", Ticket),
     "CR": ("credit", ManualCredit),
+    "RP": ("report", CompromiseReport),
 }
 
 
@@ -109,13 +111,14 @@ def _target_of(typed: str) -> str:
         if model and (pk := model.objects.filter(reference=reference).values_list("pk", flat=True).first()):
             return f"{kind}:{pk}"
         raise forms.ValidationError("Nothing has this reference.")
-    if typed.partition(":")[0] in {*KINDS, "code", "report", "list"}:
+    if typed.partition(":")[0] in {*KINDS, "code", "list"}:
         try:
             return Query.read({"target": typed}).target
         except UnknownFilterError:
             pass
     raise forms.ValidationError(
-        "Name it by a reference (AC-… accounts, TK-… tickets, CR-… credits, BA-… batches) or by a card’s serial number."
+        "Name it by a reference (AC-… accounts, TK-… tickets, CR-… credits, RP-… reports, BA-… batches) or by a card’s "
+        "serial number."
     )
 
 

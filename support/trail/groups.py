@@ -29,6 +29,9 @@ GROUPS: dict[str, tuple[str, frozenset[_A]]] = {
                 _A.AUDIT_READ,
                 _A.ROWS_LISTED,
                 _A.RECORD_OPENED,
+                _A.REPORTS_LISTED,
+                _A.COMPROMISE_OPENED,
+                _A.SIGNS_LISTED,
             }
         ),
     ),
@@ -65,6 +68,37 @@ GROUPS: dict[str, tuple[str, frozenset[_A]]] = {
                 _A.REASON_CHANGED,
                 _A.CREDITS_STOPPED,
                 _A.CREDITS_RESUMED,
+            }
+        ),
+    ),
+    "compromised": (
+        "Reports of compromised cards",
+        frozenset(
+            {
+                _A.CARDS_REPORTED,
+                _A.CARDS_CLEARED,
+                _A.VOID_REQUESTED,
+                _A.CARDS_VOIDED,
+                _A.REPLACEMENT_REQUESTED,
+                _A.CARD_REPLACED,
+                _A.CARDS_CLOSED,
+                _A.INFORMATION_REQUESTED,
+                _A.VICTIM_RELIEVED,
+                _A.SIGN_JUDGED,
+            }
+        ),
+    ),
+    "retailers": (
+        "Retailers’ people and keys",
+        frozenset(
+            {
+                _A.MEMBER_INVITED,
+                _A.MEMBER_JOINED,
+                _A.MEMBER_CHANGED,
+                _A.MEMBER_REMOVED,
+                _A.KEY_MADE,
+                _A.KEY_ROTATED,
+                _A.KEY_REVOKED,
             }
         ),
     ),

@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 
 from redemption.models import (
     Account,
+    ApiKey,
     ApprovalAction,
     ApprovalRequest,
     Attempt,
@@ -24,6 +25,8 @@ from redemption.models import (
 )
 from redemption.roles import Permission, Role
 from support.models import (
+    CardSign,
+    CompromiseReport,
     CreditPolicy,
     CreditReason,
     Export,
@@ -97,6 +100,15 @@ KINDS = {
     ),
     "reason": _Kind("reason for credits", CreditReason, _P.VIEW_REPORTS, lambda row: f"“{row}”", _in_admin),
     "export": _Kind("export", Export, _P.EXPORT, lambda row: f"the file “{row}”"),
+    "report": _Kind(
+        "report", CompromiseReport, _P.VIEW_COMPROMISED, lambda row: f"report {row.reference}",
+        lambda row: reverse("compromise", args=[row.reference]),
+    ),
+    "sign": _Kind(
+        "sign", CardSign, _P.VIEW_COMPROMISED, lambda row: f"the sign over {row.first_serial} to {row.last_serial}",
+        lambda row: reverse("sign", args=[row.pk]),
+    ),
+    "api_key": _Kind("key", ApiKey, _P.VIEW_CATALOGUE, lambda row: f"key “{row}”"),
     "user": _Kind("person", User, _P.MANAGE_STAFF, str, _in_admin),
     "batch": _Kind("batch", Batch, _P.VIEW_CATALOGUE, lambda row: f"batch {row.reference}", _in_admin),
     "product": _Kind("product", Product, _P.VIEW_CATALOGUE, _quoted("product"), _in_admin),
@@ -139,7 +151,8 @@ class Names:
             case "code":
                 # Named by what it is: every reader of the trail looks cards up.
                 return Name(f"card {name}", reverse("code", args=[int(name)]) if name.isdecimal() else "")
-            case "report":
+            # Figures have names; a report of compromised cards has a number.
+            case "report" if not name.isdecimal():
                 text, page = _REPORTS.get(name, (name.replace("_", " "), name))
                 return Name(text, self._opened_by(page))
             case "list":

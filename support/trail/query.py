@@ -10,21 +10,18 @@ from urllib.parse import urlencode
 
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 
+from support.addresses import UnknownFilterError
 from support.models import AuditAction, AuditEvent
 from support.trail.groups import GROUPS
 
 # Details that name a record by its id, with the kind of it: such events are about that record too.
-BESIDE = {"account": ("account", "to"), "code": ("code",), "ticket": ("ticket", "into"), "credit": ("credit",),
-          "request": ("request",), "user": ("user",)}  # fmt: skip
+BESIDE = {"account": ("account", "to"), "code": ("code", "successor"), "ticket": ("ticket", "into"),
+          "credit": ("credit",), "request": ("request",), "report": ("report",), "user": ("user",)}  # fmt: skip
 _TARGET = re.compile(r"[a-z_]{1,20}:[A-Za-z0-9_.-]{1,39}")
 
 
 # An event's moment and key: lists go on after it.
 Place = tuple[datetime, int]
-
-
-class UnknownFilterError(Exception):
-    """The address asks for what is no filter."""
 
 
 @dataclass(frozen=True, slots=True)

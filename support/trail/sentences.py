@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from redemption.models import ApprovalAction, User
+from redemption.models import ApprovalAction, MemberRole, User
 from redemption.roles import Role
-from support.models import AuditAction, AuditEvent, AuditPersonal, format_amount
+from support.models import AuditAction, AuditEvent, AuditPersonal, ReportChannel, Stage, format_amount
 from support.trail.groups import GROUPS
 from support.trail.names import Name, Names
 from support.trail.query import BESIDE
@@ -98,7 +98,9 @@ def _without(target: str, parts: Iterable[Part]) -> list[Part]:
 
 
 def _role(value: str) -> str:
-    return str(Role(value).label) if value in Role.values else value
+    if value in Role.values:
+        return str(Role(value).label)
+    return str(MemberRole(value).label) if value in MemberRole.values else value
 
 
 def _targets(event: AuditEvent, few: int | None) -> Iterator[str]:
@@ -169,11 +171,28 @@ def _card(event: AuditEvent) -> str:
     return f"{{actor}} {verb} {cards}" if verb else str(AuditAction.CARD_CHANGED.label)
 
 
+def _opened_report(event: AuditEvent) -> str:
+    """A look at what a judgement would do says of which."""
+    verb = {"clear": "clearing", "void": "voiding", "replace": "replacing", "close": "closing"}.get(
+        event.details.get("did", "")
+    )
+    return f"{{actor}} looked at {verb} cards of {{target}}" if verb else str(AuditAction.COMPROMISE_OPENED.label)
+
+
+def _invited(event: AuditEvent) -> str:
+    return {
+        "again": "{actor} invited somebody to {target} once more",
+        "withdrawn": "{actor} withdrew an invitation to {target}",
+    }.get(event.details.get("did", ""), str(AuditAction.MEMBER_INVITED.label))
+
+
 _INSTEAD: Mapping[AuditAction, Callable[[AuditEvent], str]] = {
     AuditAction.LOOKED_UP: _looked_up,
     AuditAction.SIGN_IN_FAILED: _failed,
     AuditAction.CATALOGUE_CHANGED: _catalogue,
     AuditAction.CARD_CHANGED: _card,
+    AuditAction.COMPROMISE_OPENED: _opened_report,
+    AuditAction.MEMBER_INVITED: _invited,
 }
 
 # --- Details in words
@@ -188,6 +207,8 @@ _BEFORE = {
     "code": "for",
     "credit": "as",
     "request": "by",
+    "report": "on",
+    "successor": "by",
     "user": "for",
 }
 _DID = {
@@ -204,7 +225,7 @@ _DID = {
     "sessions_ended": "ended other sessions",
 }
 # Said by the sentence, or nothing to a reader.
-_UNSAID = {"also", "unit", "approval", "known", "stop", "last", "change"}
+_UNSAID = {"also", "unit", "approval", "known", "stop", "last", "change", "invitation", "message"}
 _WORDS = {
     "is_active": "may sign in",
     "plan": "plan",
@@ -270,13 +291,19 @@ def _fact(name: str, value: Any, details: Mapping[str, Any]) -> str:
             return "searched" if value else ""
         case "filters":
             return _filters(value)
+        case "cards":
+            return f"{value:,} card{'' if value == 1 else 's'}" if isinstance(value, int) else str(value)
+        case "channel" if value in ReportChannel.values:
+            return f"by {str(ReportChannel(value).label).lower()}"
+        case "stage":
+            return f"only “{Stage(value).label}”" if value in Stage.values else ""
     return f"{name.replace('_', ' ')}: {_value(value)}"
 
 
 _FACTORS = {"totp": "authenticator app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
 _SAID_BY_SENTENCE = {
     "added", "imported", "issue", "activate", "freeze", "thaw", "extend", "close", "destroy-print-file",
-    "second_factor", "confirming",
+    "second_factor", "confirming", "clear", "void", "replace", "again", "withdrawn",
 }  # fmt: skip
 
 

@@ -20,12 +20,11 @@ from redemption.roles import Permission
 from support import audit, deciding, waiting
 from support.actions import decisions
 from support.actions.credits import CreditError
+from support.addresses import LARGEST_ID
 from support.asked import Asked, read
 from support.models import AuditAction
 from support.pages import page, see_other
 from support.permissions import requires
-
-_LARGEST_ID = 2**63 - 1
 
 
 class ApproveForm(ReasonForm):
@@ -87,7 +86,7 @@ def _found(request: StaffRequest, pk: int) -> ApprovalRequest:
     visible = waiting.visible_to(request.user).select_related(
         "approval__decided_by", "approval__credit", "approval__reversal", "approval__credit_policy"
     )
-    found = visible.filter(pk=min(pk, _LARGEST_ID)).first()
+    found = visible.filter(pk=min(pk, LARGEST_ID)).first()
     if not found:
         raise Http404
     return found
@@ -136,7 +135,7 @@ def _page(
         "approve_form": bound.get("approve") or ApproveForm() if decidable else None,
         "reject_form": bound.get("reject") or RejectForm() if decidable else None,
         "withdraws": waits and found.requested_by_id == user.pk,
-        "hindrance": deciding.hindrance(asked, now=now) if waits else "",
+        "hindrance": deciding.hindrance(asked, now=now, about=case["reported"]) if waits else "",
         "earlier": deciding.earlier(asked, case, now=now),
         "shows_people": user.may(Permission.SEE_PERSONAL_DATA),
         "opens_tickets": False,
@@ -159,6 +158,8 @@ def _seen(asked: Asked, case: dict[str, Any]) -> list[str]:
     seen = [f"account:{account.pk}" for account, _ in case["accounts"]]
     if ticket := case.get("ticket"):
         seen.append(f"ticket:{ticket.pk}")
+    if asked.report:
+        seen.append(f"report:{asked.report.pk}")
     if asked.card:
         seen.append(f"code:{asked.card}")
     if asked.credit:

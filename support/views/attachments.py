@@ -17,7 +17,7 @@ from support.references import read_reference
 
 _ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "HEIF": "heic", "PDF": "pdf"}
 # No browser guesses what it is, runs anything in it, or keeps it.
-_HEADERS = {
+HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -31,18 +31,18 @@ _HEADERS = {
 def picture(request: StaffRequest, reference: str, attachment: int, page: int) -> HttpResponse:
     """One picture that we made. There is no way to it but this, which asks who looks and writes it down."""
     found = _page_of(request, reference, attachment, page)
-    contents = _contents("pictures", found.file)
+    contents = stored("pictures", found.file)
     target = f"ticket:{found.attachment.ticket_id}"
     audit.record(AuditAction.RECEIPT_OPENED, by=request.user, target=target, attachment=attachment, page=page)
-    return HttpResponse(contents, content_type="image/jpeg", headers=_HEADERS)
+    return HttpResponse(contents, content_type="image/jpeg", headers=HEADERS)
 
 
 @require_safe
 @requires(Permission.VIEW_TICKETS)
 def small_picture(request: StaffRequest, reference: str, attachment: int, page: int) -> HttpResponse:
     """A part of the ticket's page, whose opening is written down, and too small to be read."""
-    contents = _contents("pictures", small(_page_of(request, reference, attachment, page).file))
-    return HttpResponse(contents, content_type="image/jpeg", headers=_HEADERS)
+    contents = stored("pictures", small(_page_of(request, reference, attachment, page).file))
+    return HttpResponse(contents, content_type="image/jpeg", headers=HEADERS)
 
 
 @require_safe
@@ -53,12 +53,12 @@ def original(request: StaffRequest, reference: str, attachment: int) -> HttpResp
     found = _visible(request, reference).filter(pk=attachment).exclude(original="").first()
     if not found:
         raise Http404
-    contents = _contents("quarantine", found.original)
+    contents = stored("quarantine", found.original)
     ending = _ENDINGS.get(format_of(contents[:HEAD]) or "", "bin")
     target = f"ticket:{found.ticket_id}"
     audit.record(AuditAction.QUARANTINE_OPENED, by=request.user, target=target, attachment=attachment)
     saved_as = f'attachment; filename="{found.ticket.reference}-{found.pk}.{ending}"'
-    headers = {**_HEADERS, "Content-Disposition": saved_as}
+    headers = {**HEADERS, "Content-Disposition": saved_as}
     return HttpResponse(contents, content_type="application/octet-stream", headers=headers)
 
 
@@ -75,7 +75,7 @@ def _page_of(request: StaffRequest, reference: str, attachment: int, page: int) 
     return found
 
 
-def _contents(storage: str, name: str) -> bytes:
+def stored(storage: str, name: str) -> bytes:
     try:
         with storages[storage].open(name) as file:
             contents: bytes = file.read()

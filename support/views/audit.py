@@ -13,13 +13,14 @@ from django.views.decorators.http import require_http_methods
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit as trail_of
+from support.addresses import UnknownFilterError
 from support.models import AuditAction, AuditEvent
 from support.pages import older_than, page, see_other
 from support.permissions import requires
 from support.trail.filters import FilterForm, address_of, typed_for
 from support.trail.names import Names
 from support.trail.people import MOST_COUNTED, people
-from support.trail.query import Place, Query, UnknownFilterError
+from support.trail.query import Place, Query
 from support.trail.sentences import FEW, Line, lines
 from support.trail.tickets import page_without_ticket
 

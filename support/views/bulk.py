@@ -14,10 +14,11 @@ from redemption.roles import Permission
 from support import audit
 from support.actions.bulk import MOST_AT_ONCE, Plan, change_many, deed_named, plan
 from support.actions.tickets import TicketError
+from support.addresses import UnknownFilterError
 from support.models import AuditAction, Ticket
 from support.pages import page, see_other
 from support.permissions import requires
-from support.queue import Query, UnknownFilterError
+from support.queue import Query
 
 _RESULT = "changed_tickets"
 

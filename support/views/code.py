@@ -26,6 +26,7 @@ from support.models import AuditAction
 from support.pages import page, part, see_other
 from support.permissions import requires
 from support.references import read_reference
+from support.report_panels import about_card
 from support.timeline import timeline
 
 
@@ -127,6 +128,7 @@ def _page(
         "opens_accounts": may(Permission.VIEW_ACCOUNTS),
         "opens_batches": may(Permission.VIEW_CATALOGUE),
         "may_diagnose": may(Permission.DIAGNOSE),
+        **about_card(found, by=request.user),
     }
     if may(Permission.VIEW_ACCOUNTS):
         context |= credit_panel(

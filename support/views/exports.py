@@ -11,13 +11,13 @@ from redemption.models import JobStatus
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit
+from support.addresses import LARGEST_ID
 from support.exports import catalogue, making
 from support.models import AuditAction, Export, ExportFormat
 from support.pages import older_than, page, see_other
 from support.permissions import requires
 
 PER_PAGE = 25
-_LARGEST_ID = 2**63 - 1
 
 
 @require_safe
@@ -93,7 +93,7 @@ def export_file(request: StaffRequest, pk: int) -> HttpResponseBase:
 
 
 def _mine(request: StaffRequest, pk: int) -> Export:
-    if pk > _LARGEST_ID:
+    if pk > LARGEST_ID:
         raise Http404
     return get_object_or_404(Export.objects.select_related("by"), pk=pk, by=request.user)
 

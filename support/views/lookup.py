@@ -12,6 +12,7 @@ from redemption.models import Code
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support.diagnosis import state_of
+from support.landing import send_others_on
 from support.pages import address_of, page, see_other
 from support.permissions import requires
 from support.search import MOST_LISTED, Findings, Record, search
@@ -20,6 +21,7 @@ from support.search import MOST_LISTED, Findings, Record, search
 @sensitive_post_parameters()
 @sensitive_variables()
 @require_http_methods(["GET", "HEAD", "POST"])
+@send_others_on
 @requires(Permission.LOOK_UP)
 def lookup(request: StaffRequest) -> HttpResponse:
     """Exactly one record is opened at once; everything else is told here."""

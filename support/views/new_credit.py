@@ -31,7 +31,7 @@ from support.credit_forms import (
 )
 from support.diagnosis import benefit_of, card_of, state_of
 from support.earlier_credits import earlier, pending
-from support.models import DAYS, UNFINISHED, AuditAction, CreditReason, ScanState, Ticket
+from support.models import DAYS, UNFINISHED, AuditAction, CreditReason, ScanState, Ticket, TicketChannel
 from support.pages import page, see_other
 from support.permissions import requires
 from support.references import read_reference, read_serial
@@ -147,7 +147,8 @@ def _choose(request: StaffRequest) -> HttpResponse:
 
 
 def _likely(ticket: Ticket | None, card: Code | None) -> list[Account]:
-    """The ticket's own account; else those of its requester's address, and whoever redeemed the card."""
+    """The ticket's own account; else those of its requester's address, and whoever redeemed the card: unless a retailer
+    writes about it, to whom that is a thief as often as not."""
     if ticket and ticket.account:
         return [ticket.account]
     accounts = Account.objects.select_related("program").order_by("program__name", "pk")
@@ -157,7 +158,7 @@ def _likely(ticket: Ticket | None, card: Code | None) -> list[Account]:
         if ticket.program_id:
             of = of.filter(program=ticket.program_id)
         found |= {account.pk: account for account in of[:MOST_ACCOUNTS]}
-    if card and not found:
+    if card and not found and not (ticket and ticket.channel == TicketChannel.RETAILER):
         found |= {account.pk: account for account in accounts.filter(redemptions__code=card.pk)}
     return list(found.values())
 

@@ -18,11 +18,12 @@ from redemption.roles import Permission
 from support import audit, queue
 from support.actions.bulk import MOST_AT_ONCE, deeds
 from support.actions.saved_views import SavedViewError, rename_view, save_view
+from support.addresses import UnknownFilterError
 from support.models import AuditAction, Priority, SavedView, Ticket, TicketChannel
 from support.pages import page, see_other
 from support.permissions import requires
 from support.personal import Requester, requester_of
-from support.queue import VIEWS, Count, Due, Query, Sort, UnknownFilterError
+from support.queue import VIEWS, Count, Due, Query, Sort
 from support.workload import answering
 
 _MOST_CHOICES = 500

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit
+from support.addresses import UnknownFilterError
 from support.attachments import shown
 from support.credit_panel import credit_panel
 from support.diagnosis import card_of, verdict
@@ -22,8 +23,9 @@ from support.models import AuditAction, Draft, Message, MessageKind, StepTried, 
 from support.pages import older_than, page
 from support.permissions import requires
 from support.personal import author_of
-from support.queue import Query, UnknownFilterError, due
+from support.queue import Query, due
 from support.references import read_reference
+from support.report_panels import about_ticket
 from support.thread import Thread, thread
 from support.ticket_forms import FieldsForm, WriteForm
 from support.timeline import timeline
@@ -43,7 +45,15 @@ def ticket(request: StaffRequest, reference: str) -> HttpResponse:
 def ticket_of(request: StaffRequest, reference: str) -> Ticket:
     """The ticket of this reference, where the person may see it; else it does not exist."""
     visible = Ticket.objects.visible_to(request.user).select_related(
-        "program", "retailer", "assignee", "account__program", "known_error", "problem", "duplicate_of", "merged_into"
+        "program",
+        "retailer",
+        "assignee",
+        "account__program",
+        "known_error",
+        "problem",
+        "duplicate_of",
+        "merged_into",
+        "report",
     )
     found = visible.filter(reference=read_reference(reference)).first()
     if not found:
@@ -87,6 +97,7 @@ def show(
         "newer": [(message, author_of(message, shown_to=request.user)) for message in newer or []],
         "keeper": keeper_of(found, request.user),
         **_card(request, found),
+        **about_ticket(found, by=request.user),
         **_credits(request, found),
         **panel(found, request.user, now),
     }

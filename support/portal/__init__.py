@@ -1,0 +1,1 @@
+"""The retailers' own pages: what they report, and what came of it."""

@@ -1,0 +1,1 @@
+"""What retailers' own systems ask and tell: the till's interface."""
