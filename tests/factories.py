@@ -20,18 +20,33 @@ from redemption.models import (
     Code,
     CodeFormat,
     CodeStatus,
+    MemberRole,
     Product,
     ProductKind,
     Program,
     Retailer,
+    RetailerMember,
     Transfer,
     TransferKind,
     User,
 )
 from redemption.roles import Role
 from support.actions.credits import Wanted, grant
+from support.actions.reports import Told, open_report
 from support.actions.tickets import open_ticket
-from support.models import CreditLimit, CreditPolicy, CreditReason, KnownError, ManualCredit, Ticket, TicketChannel
+from support.models import (
+    CompromiseKind,
+    CompromiseReport,
+    CreditLimit,
+    CreditPolicy,
+    CreditReason,
+    KnownError,
+    ManualCredit,
+    ReportChannel,
+    Ticket,
+    TicketChannel,
+)
+from support.reported_lines import Line
 
 PASSWORD = "correct horse battery staple"
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -100,6 +115,34 @@ def product(of: Program | None = None, **fields: Any) -> Product:
 def retailer(**fields: Any) -> Retailer:
     number = next(_numbers)
     return Retailer.objects.create(**{"name": f"Saturn {number}", "slug": f"saturn-{number}", **fields})
+
+
+def member(of: Retailer | None = None, role: MemberRole = MemberRole.CLERK, **fields: Any) -> User:
+    """Somebody who signs in for a retailer."""
+    made = user(Role.RETAILER, **fields)
+    RetailerMember.objects.create(retailer=of or retailer(), user=made, role=role)
+    return made
+
+
+def report(
+    *cards: "Card",
+    by: User | None = None,
+    kind: CompromiseKind = CompromiseKind.STOLEN,
+    now: datetime | None = None,
+    **told: Any,
+) -> CompromiseReport:
+    """Cards of one retailer, reported by a clerk of it (or by `by`, an agent), and frozen."""
+    of = cards[0].batch.retailer
+    is_member = by is None or of.members.filter(user=by).exists()
+    opened = open_report(
+        retailer=of,
+        lines=[Line(number, card.serial) for number, card in enumerate(cards, start=1)],
+        told=Told(kind, **told),
+        by=by or member(of),
+        channel=ReportChannel.PORTAL if is_member else ReportChannel.DESK,
+        now=now,
+    )
+    return opened.report
 
 
 def batch(of: Product | None = None, *, size: int = 100, **fields: Any) -> Batch:

@@ -43,6 +43,6 @@ def owner_cursor() -> Iterator[CursorWrapper]:
 def make_application_login() -> None:
     """As the owner of a database that is migrated."""
     login = settings.DATABASE_APPLICATION
-    database_rights.make_group()
+    database_rights.make_groups()
     database_rights.grant()
     database_rights.make_login(login["USER"], login["PASSWORD"])

@@ -23,6 +23,7 @@ WHITENOISE_AUTOREFRESH = True
 DATABASE_OWNER = {name: DATABASES["default"].get(name, "") for name in ("USER", "PASSWORD")}  # noqa: F405
 _prefix = DATABASE_OWNER["USER"] or "redemption_test"
 DATABASE_APP_ROLE = f"{_prefix}_app"
+DATABASE_PORTAL_ROLE = f"{_prefix}_portal"
 DATABASE_APPLICATION = {
     "USER": f"{_prefix}_desk",
     "PASSWORD": hashlib.sha256(f"{DATABASE_OWNER['PASSWORD']} {SECRET_KEY}".encode()).hexdigest(),  # noqa: F405

@@ -1,4 +1,5 @@
-"""python -m tests.bench redeem|issue|import|lookup|queue|credits|seals [--codes N] [--clients N] [--runs N] [--json]
+"""python -m tests.bench redeem|issue|import|lookup|queue|credits|reports|seals [--codes N] [--clients N] [--runs N]
+[--json]
 
 Measures in a database of its own, which is removed afterwards: on the embedded server, or DATABASE_URL's. Ours and the
 limit take turns; the figures are medians.
@@ -19,6 +20,7 @@ MODULES = {
     "lookup": "lookup",
     "queue": "queue",
     "credits": "credits",
+    "reports": "reports",
     "seals": "seals",
 }
 

@@ -42,15 +42,19 @@ def manager() -> User:
 def measure(name: str, work: Callable[[int], None], *, codes: int, runs: int) -> list[Row]:
     """Rows for `work(count)`, which puts `count` codes into the table: speed, bytes per code, peak memory."""
     # Memory first, while this process has not grown itself: a child begins with what its parent had.
-    most, least = (_peak_memory(work, count) for count in (codes, codes // 10))
+    peaks = []
+    for count in (codes, codes // 10):
+        _empty()
+        peaks.append(peak_memory(partial(work, count)))
+    most, least = peaks
     ours, limit, sizes = [], [], []
     for _ in range(runs):
         _empty()
-        ours.append(codes / _seconds(partial(work, codes)))
+        ours.append(codes / seconds(partial(work, codes)))
         blocks = list(_dump())
         size = _bytes_of_table()
         _empty()
-        limit.append(codes / _seconds(partial(_raw_copy, blocks)))
+        limit.append(codes / seconds(partial(_raw_copy, blocks)))
         sizes.append((size / codes, _bytes_of_table() / codes))
     size, raw_size = map(statistics.median, zip(*sizes, strict=True))
     return [
@@ -60,7 +64,7 @@ def measure(name: str, work: Callable[[int], None], *, codes: int, runs: int) ->
     ]
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def seconds(work: Callable[[], None]) -> float:
     with connection.cursor() as cursor:
         # So that nobody pays for what the other one wrote.
         cursor.execute("CHECKPOINT")
@@ -101,15 +105,14 @@ def _empty() -> None:
         cursor.execute("TRUNCATE redemption_code CASCADE")
 
 
-def _peak_memory(work: Callable[[int], None], count: int) -> float:
+def peak_memory(work: Callable[[], None]) -> float:
     """MiB that a process of its own needed at most."""
-    _empty()
     _let_go()
     context = multiprocessing.get_context("fork")
     peak = context.SimpleQueue()
 
     def child() -> None:
-        work(count)
+        work()
         _let_go()
         peak.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

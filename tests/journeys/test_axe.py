@@ -14,6 +14,7 @@ from support.actions.messages import add_customer_message, write_staff_message
 from support.models import Macro, MessageKind, Surface, TicketChannel
 from tests import factories
 from tests.journeys.credit_states import Credits
+from tests.journeys.judging_states import Judging
 from tests.journeys.looks import _show
 from tests.journeys.states import State, World, goes_to, types
 from tests.journeys.visit import Visit
@@ -168,6 +169,13 @@ def test_credits_as_agents_see_them(open_page: Any) -> None:
 def test_credits_as_managers_see_them(open_page: Any) -> None:
     made = Credits(World())
     found = visited(open_page(made.decider), made.of_the_manager())
+    assert not found, "\n".join(found)
+
+
+def test_reported_cards_as_agents_and_managers_see_them(open_page: Any) -> None:
+    made = Judging(World())
+    found = visited(open_page(made.world.agent), made.of_the_agent())
+    found += visited(open_page(made.decider), made.of_the_manager())
     assert not found, "\n".join(found)
 
 

@@ -44,7 +44,7 @@ def test_an_agent_sets_a_second_factor_up_signs_in_and_sees_who_redeemed_a_code(
     page.keyboard.press("Enter")
 
     # The password alone opens nothing: the session is sent to set a factor up.
-    page.get_by_text("staff pages open with a second factor").wait_for()
+    page.get_by_text("these pages open with a second factor").wait_for()
     page.goto(f"/codes/{card.serial}/")
     assert page.url.endswith("/accounts/2fa/")
     page.get_by_role("link", name="Activate").click()

@@ -13,7 +13,9 @@ from support.diagnosis import State as CardState
 from tests import factories
 from tests.factories import PASSWORD
 from tests.journeys.credit_states import Credits
+from tests.journeys.judging_states import Judging
 from tests.journeys.looks import problems
+from tests.journeys.sign_states import Signs
 from tests.journeys.states import World
 
 # Every page in every look, by one browser: once in .ci/run is enough.
@@ -76,6 +78,23 @@ def test_the_credits_can_be_read(who, open_page, look):
         look(visit, state.name)
 
 
+def test_reported_cards_can_be_read(open_page, look):
+    made = Judging(World())
+    for person, states in ((made.world.agent, made.of_the_agent()), (made.decider, made.of_the_manager())):
+        visit = open_page(person)
+        for state in states:
+            state.reach(visit)
+            look(visit, state.name)
+
+
+def test_signs_can_be_read(open_page, look):
+    made = Signs(World())
+    visit = open_page(made.world.agent)
+    for state in made.states():
+        state.reach(visit)
+        look(visit, state.name)
+
+
 def test_the_way_in_and_what_goes_wrong_can_be_read(open_page, look):
     person = factories.user(Role.AGENT)
     visit = open_page()
@@ -104,7 +123,7 @@ def test_the_way_in_and_what_goes_wrong_can_be_read(open_page, look):
     page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    page.get_by_text("staff pages open with a second factor").wait_for()
+    page.get_by_text("these pages open with a second factor").wait_for()
     look(visit, "second factor")
     page.goto("/accounts/2fa/webauthn/add/")
     look(visit, "passkey")

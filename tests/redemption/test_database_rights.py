@@ -57,6 +57,7 @@ def test_the_tests_run_as_the_application_and_neither_as_a_superuser_nor_as_the_
     assert run("SELECT rolname FROM pg_roles WHERE pg_has_role(rolname, 'MEMBER') ORDER BY rolname") == [
         (settings.DATABASE_APP_ROLE,),
         (login,),
+        (settings.DATABASE_PORTAL_ROLE,),
     ]
     with connection.cursor() as cursor:
         assert weakness(cursor) is None

@@ -11,7 +11,7 @@ from django.core.checks import Tags, run_checks
 from django.core.management import CommandError, call_command, get_commands
 from django.db import connection
 
-from redemption import checks, database_rights
+from redemption import checks, database_rights, portal_wall
 from redemption.database_rights import RightsError
 from tests import owner
 from tests.owner import owner_cursor
@@ -211,7 +211,9 @@ def test_a_new_table_of_history_is_only_added_to_before_and_after_migrate():
 
 
 @pytest.mark.as_owner
-def test_without_the_group_migrate_gives_nothing(group):
+def test_without_the_group_migrate_gives_nothing(group, monkeypatch):
+    # The embedded server is of one user, and gets its groups at once.
+    monkeypatch.setitem(connection.settings_dict, "ENGINE", "django.db.backends.postgresql")
     call_command("migrate", verbosity=0, interactive=False)
     assert run("SELECT rolname FROM pg_roles WHERE rolname = %s", group) == []
 
@@ -334,3 +336,35 @@ def test_a_database_that_is_away_keeps_nothing_from_starting(monkeypatch, caplog
 
 def test_the_worker_is_ours_that_looks_first():
     assert get_commands()["procrastinate"] == "redemption"
+
+
+# --- The wall between retailers
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        ("ALTER ROLE {portal} LOGIN", "may more than to read them"),
+        ("GRANT {me} TO {portal}", "may more than to read them"),
+        ("ALTER TABLE support_reportedcard DISABLE ROW LEVEL SECURITY", "does not see exactly what it should"),
+        ("REVOKE ALL ({columns}) ON redemption_batch FROM {portal}", "does not see exactly what it should"),
+    ],
+)
+@pytest.mark.as_owner
+def test_of_a_wall_with_a_hole_it_is_said_what_to_do(spoil, words, monkeypatch):
+    serve_from_elsewhere(monkeypatch)
+    portal, columns = settings.DATABASE_PORTAL_ROLE, ", ".join(portal_wall.WINDOWS["redemption_batch"].columns)
+    # Nothing of it stays: the test's transaction is taken back.
+    run(spoil.format(portal=portal, me=me(), columns=columns))
+    found = [message for message in run_checks(tags=[Tags.database], databases=["default"]) if message.id[-1] == "2"]
+    assert [words in message.msg for message in found] == [True]
+    assert "manage.py database_roles" in found[0].hint
+
+
+def test_of_a_missing_portals_role_it_is_said_too(monkeypatch, caplog, settings):
+    serve_from_elsewhere(monkeypatch)
+    settings.DATABASE_PORTAL_ROLE = f"{ROLE}_nobody"
+    checks._look_and_say()
+    assert caplog.messages == [
+        f"The role {ROLE}_nobody, as which retailers' pages are read, is missing. {checks._WALL}"
+    ]

@@ -189,7 +189,8 @@ def test_an_ended_card_stays_what_it_is(ended):
         "digest = decode('00112233445566778899aabbccddeeff', 'hex')",
         "digest = decode('00112233445566778899aabbccddeeff', 'hex'), key_version = key_version + 2",
         "activated_at = now() + '1 day'",
-        "activated_at = NULL, status = 0",
+        "activated_at = NULL",
+        "activated_at = NULL, status = 3",
     ],
 )
 def test_what_a_card_is_cannot_be_rewritten(change):

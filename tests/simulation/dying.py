@@ -1,11 +1,13 @@
-"""A worker process that redeems one code and is killed on the way: `die_redeeming` is what it runs.
+"""Worker processes that redeem one code, or freeze one report's cards, and are killed on the way.
 
-Its process is forked from a server process that has Django loaded and no connection, so that dying costs little.
+Such a process is forked from a server process that has Django loaded and no connection, so that dying costs little.
 """
 
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +17,11 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.simulation.preload"])
 
 
-class Worker:
-    """One redemption in a process of its own."""
+class _Process:
+    """Some work in a process of its own, on this test's database."""
 
-    def __init__(self, account_id: int, text: str, key: str, now: datetime, *, dies_after: int | None = None) -> None:
-        self._process = _processes.Process(
-            target=_redeem, args=(connection.settings_dict["NAME"], account_id, text, key, now, dies_after), daemon=True
-        )
+    def __init__(self, work: Callable[..., None], *args: Any) -> None:
+        self._process = _processes.Process(target=work, args=(connection.settings_dict["NAME"], *args), daemon=True)
         self._process.start()
 
     @property
@@ -39,12 +39,45 @@ class Worker:
         return self._process.exitcode
 
 
+class Worker(_Process):
+    """One redemption."""
+
+    def __init__(self, account_id: int, text: str, key: str, now: datetime, *, dies_after: int | None = None) -> None:
+        super().__init__(_redeem, account_id, text, key, now, dies_after)
+
+
+class Freezer(_Process):
+    """The job of one report, in chunks of so many cards."""
+
+    def __init__(self, report_id: int, *, chunk: int, dies_after: int | None = None) -> None:
+        super().__init__(_freeze, report_id, chunk, dies_after)
+
+
 def _redeem(database: str, account_id: int, text: str, key: str, now: datetime, dies_after: int | None) -> None:
     from redemption.models import Account, Channel
     from redemption.redeem import redeem
 
     connection.settings_dict["NAME"] = database
     account = Account.objects.select_related("program").get(pk=account_id)
+    with _dying_after(dies_after):
+        redeem(account=account, text=text, channel=Channel.WEB, key=key, now=now)
+    connection.close()
+
+
+def _freeze(database: str, report_id: int, chunk: int, dies_after: int | None) -> None:
+    from support.actions import reports
+    from support.jobs import freeze_report_job
+
+    connection.settings_dict["NAME"] = database
+    reports.CHUNK = chunk
+    with _dying_after(dies_after):
+        freeze_report_job(report_id)
+    connection.close()
+
+
+@contextmanager
+def _dying_after(dies_after: int | None) -> Iterator[None]:
+    """So many statements, and the process kills itself."""
     statements = 0
 
     def counting(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
@@ -56,5 +89,4 @@ def _redeem(database: str, account_id: int, text: str, key: str, now: datetime, 
         return outcome
 
     with connection.execute_wrapper(counting):
-        redeem(account=account, text=text, channel=Channel.WEB, key=key, now=now)
-    connection.close()
+        yield

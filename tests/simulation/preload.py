@@ -8,3 +8,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
 import redemption.redeem  # noqa: E402, F401
+import support.jobs  # noqa: E402, F401

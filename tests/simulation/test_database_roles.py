@@ -78,6 +78,9 @@ def test_each_role_is_made_once_and_all_end_well(crowd, names, settings, monkeyp
         for name in names:
             run(name, f"DROP OWNED BY {group}, {group}_desk")
         run(usual, f"DROP ROLE {group}, {group}_desk")
+        # The wall's policies went with the group: they are the tests' own application's again.
+        settings.DATABASE_APP_ROLE = ROLE
+        database_rights.grant()
 
 
 def test_a_database_without_tables_is_said(names):

@@ -130,7 +130,7 @@ def test_three_attempts_cost_as_many_queries_as_one(mary, django_assert_num_quer
         card = factories.card(factories.batch(factories.product(mary.program)))
         redeem(account=mary, text=card.text, channel=Channel.WEB)
         refusals(mary, 1)
-        with django_assert_num_queries(18):
+        with django_assert_num_queries(19):
             page_of(mary, client)
 
 
@@ -167,7 +167,7 @@ def test_three_tickets_cost_as_many_queries_as_one(mary, django_assert_num_queri
     factories.ticket(account=mary)
     page_of(mary, client)
     for number in range(2):
-        with django_assert_num_queries(19):
+        with django_assert_num_queries(20):
             assert len(page_of(mary, client).context["tickets"].rows) == 1 + 2 * number
         for _ in range(2):
             factories.ticket(account=mary)

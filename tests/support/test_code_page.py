@@ -195,7 +195,7 @@ def test_the_page_costs_as_many_queries_for_a_long_story_as_for_a_short_one(djan
     url = f"/codes/{card.serial}/"
     client.get(url)
     for _ in range(3):
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(17):
             client.get(url)
         cards.freeze_cards(first=card.serial, by=agent, reason="Again", now=timezone.now())
         cards.thaw_cards(first=card.serial, by=agent, reason="Again", now=timezone.now())
@@ -238,7 +238,7 @@ def test_three_tickets_cost_as_many_queries_as_one(django_assert_num_queries):
     factories.ticket(code=card.row)
     client.get(f"/codes/{card.serial}/")
     for number in range(2):
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(18):
             assert len(client.get(f"/codes/{card.serial}/").context["tickets"].rows) == 1 + 2 * number
         for _ in range(2):
             add_customer_message(ticket=factories.ticket(code=card.row), body="And?")

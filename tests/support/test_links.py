@@ -75,6 +75,14 @@ def test_there_are_no_chains_and_no_circles(agent):
     links.merge(ticket=three, into=two, by=agent)
 
 
+def test_a_retailers_report_is_merged_with_nothing(agent):
+    report, other = factories.report(factories.card()).ticket, factories.ticket()
+    for ticket, into in [(report, other), (other, report)]:
+        with pytest.raises(TicketError, match="in a ticket of its own"):
+            links.merge(ticket=ticket, into=into, by=agent)
+    assert (fresh(report).merged_into, fresh(other).merged_into) == (None, None)
+
+
 def test_nothing_is_written_on_a_merged_ticket(agent):
     ticket, into = factories.ticket(), factories.ticket()
     links.merge(ticket=ticket, into=into, by=agent)

@@ -24,6 +24,7 @@ A = AuditAction
 # Requests that an administrator is answered, and that leave no event of their own.
 UNRECORDED = {
     "GET desk": "an empty box",
+    "GET new_compromised": "an empty form",
     "POST save_view": "one's own view of the queue, and nothing that it shows",
     "POST change_view (one's own)": "one's own view of the queue, and nothing that it shows",
     "GET small_picture": "stands on the ticket's page, which is recorded",
@@ -37,6 +38,7 @@ UNRECORDED = {
     "POST audit": "leads to the trail, which is recorded",
     "POST diagnose": "leads to the diagnosis, which is recorded",
     "GET decide": "leads to the request's page",
+    "GET judge": "leads to the report's page",
     "POST use_reply": "one's own draft, on a ticket's page that is recorded",
     "POST use_macro": "one's own draft, on a ticket's page that is recorded",
     "GET preview_macro": "a text of ours with what stands on the ticket's page, which is recorded",
@@ -192,10 +194,15 @@ def test_every_address_of_the_admin_is_looked_at_here():
     known = {f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry}
     ours = {"changelist", "add", "history", "delete", "change"}
     more = {
+        "redemption_apikey_revoke",
         "redemption_batch_act",
         "redemption_batch_print_file",
         "redemption_user_send_password_link",
         "redemption_user_remove_second_factor",
+        # Each with its test in test_retailer_admin.py.
+        "redemption_retailer_invite",
+        "redemption_retailer_invitation",
+        "redemption_retailer_remove_member",
     }
     (site,) = [pattern for pattern in get_resolver().url_patterns if getattr(pattern, "app_name", "") == "admin"]
     names = {name for name in names_of(site) if name}

@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from redemption.roles import Permission, Role
+from support.addresses import UnknownFilterError
 from support.models import AuditAction, AuditEvent, Priority, SavedView, Ticket, TicketChannel, TicketStatus
-from support.queue import VIEWS, Query, UnknownFilterError, count, due, next_after
+from support.queue import VIEWS, Query, count, due, next_after
 from tests import factories
 from tests.support.desk import at_the_desk, shown
 

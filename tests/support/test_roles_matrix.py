@@ -22,9 +22,10 @@ from redemption.refusals import RefusalReason
 from redemption.roles import PERMISSIONS, Permission, Role
 from support import audit
 from support import urls as desk_urls
-from support.actions import credits
+from support.actions import credits, decisions, judging
 from support.actions.messages import write_staff_message
 from support.card_actions import ACTIONS
+from support.judgements import VERBS, seen_of
 from support.models import (
     AuditAction,
     Cause,
@@ -43,7 +44,9 @@ from support.views.drafts import keeper_of
 from support.views.ticket import WRITTEN
 from tests import factories
 from tests.support.desk import at_the_desk
+from tests.support.signs import sign_of
 from tests.support.test_attachments import attached, bought
+from tests.support.till import tills
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +54,7 @@ pytestmark = pytest.mark.django_db
 # that says what is missing in it.
 PAGES = """
                                       nobody custom. retail.  social   agent  senior manager auditor   admin  system
-GET desk                                 302     404     404     200     200     200     200     200     200     404
+GET desk                                 302     302     404     200     200     200     200     200     200     404
 POST desk (serial number)                302     404     404     303     303     303     303     303     303     404
 POST desk (words)                        302     404     404     404     404     404     404     404     404     404
 GET code                                 302     404     404     200     200     200     200     200     200     404
@@ -84,6 +87,31 @@ GET credit_list                          302     404     404     404     404    
 GET liability                            302     404     404     404     404     404     200     200     200     404
 GET failures                             302     404     404     404     404     404     200     200     200     404
 GET signals                              302     404     404     404     404     404     200     200     200     404
+GET signs                                302     404     404     404     200     200     200     200     200     404
+GET sign                                 302     404     404     404     200     200     200     200     200     404
+POST sign (dismiss)                      302     404     404     404     303     303     303     404     303     404
+POST sign (report)                       302     404     404     404     303     303     303     404     303     404
+POST sign (unknown)                      302     404     404     404     404     404     404     404     404     404
+GET compromised                          302     404     404     404     200     200     200     200     200     404
+GET compromise                           302     404     404     404     200     200     200     200     200     404
+GET judge                                302     404     404     404     303     303     303     303     303     404
+POST judge (clear)                       302     404     404     404     200     200     200     404     200     404
+POST judge (void)                        302     404     404     404     200     200     200     404     200     404
+POST judge (replace)                     302     404     404     404     200     200     200     404     200     404
+POST judge (close)                       302     404     404     404     200     200     200     404     200     404
+POST judge (send)                        302     404     404     404     200     200     200     404     200     404
+POST judge (clear, confirmed)            302     404     404     404     303     303     303     404     303     404
+POST judge (void, confirmed)             302     404     404     404     303     303     303     404     303     404
+POST judge (clear, not looked at)        302     404     404     404     409     409     409     404     409     404
+POST judge (ask)                         302     404     404     404     303     303     303     404     303     404
+POST judge (unknown)                     302     404     404     404     404     404     404     404     404     404
+GET hand_over                            302     404     404     404     200     200     200     404     200     404
+POST hand_over (shown)                   302     404     404     404     200     200     200     404     200     404
+POST hand_over (sent, nowhere)           302     404     404     404     422     422     422     404     422     404
+GET statement                            302     404     404     404     200     200     200     200     200     404
+GET new_compromised                      302     404     404     404     200     200     200     404     200     404
+POST new_compromised                     302     404     404     404     422     422     422     404     422     404
+POST new_compromised (reported)          302     404     404     404     303     303     303     404     303     404
 GET new_credit                           302     404     404     404     200     200     200     404     200     404
 POST new_credit                          302     404     404     404     422     422     422     404     422     404
 POST new_credit (granted)                302     404     404     404     303     303     303     404     422     404
@@ -191,6 +219,7 @@ product                                    -       -       -       -       r    
 program                                    -       -       -       -       r       r     rac       r     rac       -
 retailer                                   -       -       -       -       r       r     rac       r     rac       -
 account                                    -       -       -       -       r       r     rac       r     rac       -
+apikey                                     -       -       -       -       r       r       r       r       r       -
 creditreason                               -       -       -       -       -       -     rac       r     rac       -
 openinghours                               -       -       -       -       -       -    racd       -    racd       -
 holiday                                    -       -       -       -       -       -    racd       -    racd       -
@@ -224,6 +253,7 @@ class World:
             factories.card(batch, status=status)
             for status in (CodeStatus.ACTIVE, CodeStatus.FROZEN, CodeStatus.INACTIVE)
         )
+        self.sign = sign_of([self.card, self.unsold])
         self.attempt = Attempt.objects.create(
             account=self.account,
             program=self.account.program,
@@ -265,6 +295,7 @@ class World:
         self.credit = factories.credit(factories.account(batch.product.program))
         self.spent = factories.card(batch)
         redeem(account=factories.account(batch.product.program), text=self.spent.text, channel=Channel.WEB)
+        self.report, self.allowed, self.seen = self._reported(agent)
         self.event = audit.record(AuditAction.SIGNED_IN, by=agent)
         self.cause = Cause.objects.create(
             known_error=factories.known_error(),
@@ -276,6 +307,7 @@ class World:
         self.macro = Macro.objects.create(name="Ask for the country", body="Which country?")
         self.rows = {
             "account": self.account,
+            "apikey": tills.key(batch.retailer)[0],
             "batch": batch,
             "creditreason": always,
             "holiday": Holiday.objects.create(day="2026-12-25", name="Christmas"),
@@ -288,6 +320,14 @@ class World:
             "target": Target.objects.get_or_create(priority=1, defaults={"first_response": 60, "resolution": 600})[0],
             "user": agent,
         }
+
+    def _reported(self, agent):
+        """A report with one card to be judged, and one whose replacement was allowed."""
+        frozen, allowed = factories.cards(2)
+        report = factories.report(frozen, allowed)
+        asked = judging.request_replacement(report, serials=[allowed.serial], source=None, by=agent, reason="Torn.")
+        decisions.approve(asked, by=factories.user(Role.MANAGER))
+        return report, allowed, seen_of([frozen.serial])
 
     @cached_property
     def files(self):
@@ -309,7 +349,11 @@ class World:
 def requests(world):
     """{row: (path, what is posted)}; a query for what is read."""
     card, account = world.card, world.account
-    of = {"codes": f"/codes/{card.serial}/", "customer": f"/customers/{account.reference}/"}
+    of = {
+        "codes": f"/codes/{card.serial}/",
+        "customer": f"/customers/{account.reference}/",
+        "report": f"/compromised/{world.report.reference}/",
+    }
     to_credit = {
         "account": world.credit.account.reference,
         "amount": "1",
@@ -352,6 +396,41 @@ def requests(world):
         "GET liability": ("/reports/liability/", {}),
         "GET failures": ("/reports/failures/", {}),
         "GET signals": ("/reports/signals/", {}),
+        "GET signs": ("/compromised/signs/", {}),
+        "GET sign": (f"/compromised/signs/{world.sign.pk}/", {}),
+        "POST sign (dismiss)": (
+            f"/compromised/signs/{world.sign.pk}/",
+            {"verdict": "dismiss", "dismiss-reason": "A fair"},
+        ),
+        "POST sign (report)": (f"/compromised/signs/{world.sign.pk}/", {"verdict": "report"}),
+        "POST sign (unknown)": (f"/compromised/signs/{world.sign.pk}/", {"verdict": "burn"}),
+        "GET compromised": ("/compromised/", {}),
+        "GET compromise": (of["report"], {}),
+        "GET judge": (f"{of['report']}do/clear/", {}),
+        **{f"POST judge ({verb})": (f"{of['report']}do/{verb}/", {"which": "frozen"}) for verb in VERBS},
+        **{
+            f"POST judge ({verb}, confirmed)": (
+                f"{of['report']}do/{verb}/",
+                {"which": "frozen", "confirmed": "1", "seen": world.seen, "reason": "Found again."},
+            )
+            for verb in ("clear", "void")
+        },
+        "POST judge (clear, not looked at)": (
+            f"{of['report']}do/clear/",
+            {"which": "frozen", "confirmed": "1", "reason": "Found again."},
+        ),
+        "POST judge (ask)": (f"{of['report']}do/ask/", {"ask-text": "Which store?"}),
+        "POST judge (unknown)": (f"{of['report']}do/burn/", {"which": "frozen"}),
+        "GET hand_over": (f"{of['report']}replace/{world.allowed.serial}/", {}),
+        "POST hand_over (shown)": (f"{of['report']}replace/{world.allowed.serial}/", {"do": "show"}),
+        "POST hand_over (sent, nowhere)": (f"{of['report']}replace/{world.allowed.serial}/", {"do": "send"}),
+        "GET statement": (f"{of['report']}statement/", {}),
+        "GET new_compromised": ("/compromised/new/", {"serial": str(card.serial)}),
+        "POST new_compromised": ("/compromised/new/", {}),
+        "POST new_compromised (reported)": (
+            "/compromised/new/",
+            {"cards": str(card.serial), "kind": "scam", "send_key": "k"},
+        ),
         "GET new_credit": ("/credits/new/", {"account": world.credit.account.reference}),
         "POST new_credit": ("/credits/new/", {}),
         "POST new_credit (granted)": ("/credits/new/", to_credit),
@@ -508,6 +587,7 @@ def test_every_row_is_asked_for_and_every_method_of_every_url_has_a_row():
 def test_every_verb_of_a_card_and_every_kind_of_writing_has_a_row():
     rows = " ".join(table(PAGES))
     assert [verb for verb in ACTIONS if f"POST act ({verb})" not in rows] == []
+    assert [verb for verb in VERBS if f"POST judge ({verb})" not in rows] == []
     assert len(LINKS) > 1
     assert [verb for verb in LINKS if f"POST link ({verb}, " not in rows] == []
     assert [kind for kind in WRITTEN if f"POST write ({kind}, " not in rows] == []

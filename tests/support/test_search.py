@@ -107,6 +107,17 @@ def test_references_are_found_in_any_spelling(agent, card):
             assert look_up(text, agent).only == record
 
 
+def test_a_reports_reference_opens_it_for_those_who_see_reports(agent, card):
+    report = factories.report(card)
+    for text in (report.reference, report.reference.lower().replace("-", ""), report.reference.replace("-", " ")):
+        assert look_up(text, agent).only == report
+    assert events()[-1] == (AuditAction.LOOKED_UP, f"report:{report.pk}")
+    for reference in (report.reference, "RP-0000-0000-0000"):
+        found = look_up(reference, factories.user(Role.SOCIAL_MEDIA))
+        assert (found.records, found.tickets) == ([], [])
+        assert "Your role does not open reports of compromised cards: ask a support agent." in found.hints
+
+
 def test_a_signed_reference_describes_itself_and_a_touched_one_is_nothing(agent):
     account = factories.account()
     reference = sign(Untried.UNAVAILABLE, account.pk, timezone.now())

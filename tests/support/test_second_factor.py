@@ -180,7 +180,9 @@ def test_customers_need_no_factor_and_find_no_desk(client):
         assert sign_in(client, user(role)) == reverse(first_page)
         assert client.get(reverse(first_page)).status_code == 200
         assert client.get(reverse("usersessions_list")).status_code == 200
-        for address in ("/", "/admin/", BATCHES, "/admin/logout/", "/admin/nowhere/"):
+        # The bare address is no desk to them: it leads to their own page, where they have one.
+        assert client.get("/").status_code == (302 if role == Role.CUSTOMER else 404)
+        for address in ("/admin/", BATCHES, "/admin/logout/", "/admin/nowhere/"):
             assert client.get(address).status_code == 404, address
 
 

@@ -21,16 +21,6 @@ NOON = factories.NOON
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def agent():
-    return factories.user(Role.AGENT)
-
-
-@pytest.fixture
-def manager():
-    return factories.user(Role.MANAGER)
-
-
 @pytest.fixture(autouse=True)
 def _policy():
     """Agents ask for whatever is above a penny; managers approve up to £10."""

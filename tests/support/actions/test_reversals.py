@@ -49,16 +49,6 @@ def agreeing():
     return [line for line in reconcile() if not line.agrees] == []
 
 
-@pytest.fixture
-def agent():
-    return factories.user(Role.AGENT)
-
-
-@pytest.fixture
-def manager():
-    return factories.user(Role.MANAGER)
-
-
 @pytest.fixture(autouse=True)
 def _policy():
     policy = factories.credit_policy(Role.AGENT, Role.SENIOR_AGENT, approves=0)

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.core.mail.backends.locmem import EmailBackend
 from django.db import transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -29,29 +28,10 @@ from support.models import (
 from tests import factories
 from tests.support.mail.mails import mail as raw_mail
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail_server")]
 
 NOW = factories.NOON
 LATER = NOW + UNDO
-
-
-class Refusing(EmailBackend):
-    """A mail server with a bad day; its answers quote what it was sent, as some do."""
-
-    error: Exception | None = None
-
-    def send_messages(self, messages):
-        if self.error:
-            raise self.error
-        return super().send_messages(messages)
-
-
-@pytest.fixture(autouse=True)
-def mail_server(settings):
-    settings.EMAIL_BACKEND = f"{__name__}.{Refusing.__name__}"
-    Refusing.error = None
-    yield Refusing
-    Refusing.error = None
 
 
 @pytest.fixture

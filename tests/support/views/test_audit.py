@@ -7,10 +7,20 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from redemption.models import Attempt, AttemptOutcome, Channel, User
+from redemption.models import ApiKey, Attempt, AttemptOutcome, Channel, User
 from redemption.roles import PERMISSIONS, Permission, Role
 from support import audit
-from support.models import AuditAction, AuditEvent, AuditPersonal, Holiday, KnownError, Macro, OpeningHours, Target
+from support.models import (
+    AuditAction,
+    AuditEvent,
+    AuditPersonal,
+    CardSign,
+    Holiday,
+    KnownError,
+    Macro,
+    OpeningHours,
+    Target,
+)
 from support.trail.groups import GROUPS, LOOKS, name_of
 from support.trail.names import KINDS, Names
 from support.trail.query import Query
@@ -303,6 +313,15 @@ def test_every_kind_of_record_is_named_and_linked_where_the_reader_may_open_it(s
     """What is linked opens; what is not linked does not exist for this reader, or has no page of its own."""
     credit = factories.credit(by=anna)
     card = factories.card()
+    report = factories.report(card)
+    sign = CardSign.objects.create(
+        kind="not_activated", batch=card.batch, first_serial=card.serial, last_serial=card.serial + 9, is_run=True,
+        cards=10, tried=4, tries=5, expected=0.1, chance=1e-7, since=MAY, until=MAY, raised_at=MAY,
+    )  # fmt: skip
+    key = ApiKey.objects.create(
+        retailer=card.batch.retailer, name="tills", prefix="rk_1", digest=b"1" * 32, scopes=["report"],
+        created_by=anna, created_at=MAY,
+    )  # fmt: skip
     rows = {
         "account": credit.account,
         "attempt": Attempt.objects.create(
@@ -322,6 +341,9 @@ def test_every_kind_of_record_is_named_and_linked_where_the_reader_may_open_it(s
         "macro": Macro.objects.create(name="Ask", body="Which country?"),
         "openinghours": OpeningHours.objects.create(weekday=0, opens="09:00", closes="17:00"),
         "holiday": Holiday.objects.create(day="2026-12-25", name="Christmas"),
+        "report": report,
+        "sign": sign,
+        "api_key": key,
         "target": Target.objects.get_or_create(priority=1, defaults={"first_response": 60, "resolution": 600})[0],
     }  # fmt: skip
     for role in (role for role, permissions in PERMISSIONS.items() if Permission.VIEW_AUDIT in permissions):
@@ -385,6 +407,23 @@ def test_what_is_no_more_or_never_was_is_named_by_its_number():
          ["may no longer sign in", "role: Support agent"]),
         (A.AUDIT_READ, "", {"filters": {"person": "3", "from": "2026-05-01"}}, "* read the audit trail",
          ["from 1 May 2026"]),
+        (A.COMPROMISE_OPENED, "report:0", {"also": ["code:1", "account:0"]}, "* opened report 0",
+         ["card 1, account 0"]),
+        (A.COMPROMISE_OPENED, "report:0", {"did": "void", "cards": 998},
+         "* looked at voiding cards of report 0", ["998 cards"]),
+        (A.REPORT_OPENED, "report:failures", {}, "* opened the figures of failures", []),
+        (A.CARDS_REPORTED, "report:0", {"cards": 1, "channel": "portal"},
+         "* reported compromised cards with report 0", ["1 card", "by the retailers’ portal"]),
+        (A.CARDS_VOIDED, "report:0", {"cards": 1000, "approval": 4}, "* voided cards of report 0", ["1,000 cards"]),
+        (A.CARD_REPLACED, "code:1", {"report": 9, "successor": 2, "approval": 4}, "* replaced card 1",
+         ["on report 9", "by card 2"]),
+        (A.REPORTS_LISTED, "", {"stage": "answered"}, "* listed reports of compromised cards", ["only “Answered”"]),
+        (A.SIGN_JUDGED, "sign:0", {"state": "dismissed"}, "* judged sign 0", ["state: dismissed"]),
+        (A.MEMBER_INVITED, "retailer:0", {"invitation": 3, "role": "clerk"},
+         "* invited somebody to retailer 0", ["role: Clerk"]),
+        (A.MEMBER_INVITED, "retailer:0", {"invitation": 3, "did": "withdrawn"},
+         "* withdrew an invitation to retailer 0", []),
+        (A.KEY_ROTATED, "retailer:0", {"also": ["api_key:0"]}, "* rotated a key of retailer 0", ["key 0"]),
         (A.LOOKED_UP_NOTHING, "", {"never_heard_of": [1, True]}, "* looked something up and found nothing",
          ["never heard of: 1, yes"]),
     ],
