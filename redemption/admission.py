@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
@@ -129,10 +130,22 @@ class Admission:
 
 
 def address_key(address: str) -> str:
-    """A keyed digest of the address: counters need to tell addresses apart, not to know them."""
+    """A keyed digest of the address: counters need to tell addresses apart, not to know them. Of IPv6 the first 64 bits:
+    whoever has one address there has all the others of its network."""
     return blake2b(
-        address.encode(), key=settings.SECRET_KEY.encode()[:64], person=b"desk.address", digest_size=16
+        _network(address).encode(), key=settings.SECRET_KEY.encode()[:64], person=b"desk.address", digest_size=16
     ).hexdigest()
+
+
+def _network(address: str) -> str:
+    try:
+        read = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(read, IPv6Address):
+        # ::ffff:192.0.2.1 is an IPv4 address in another dress.
+        return str(read.ipv4_mapped) if read.ipv4_mapped else str(ip_network((read, 64), strict=False))
+    return str(read)
 
 
 def _request_hash(request: Request, typed: Typed) -> bytes:

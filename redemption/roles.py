@@ -42,6 +42,8 @@ class Permission(models.TextChoices):
     VIEW_REPORTS = "view_reports", "See the managers’ figures"
     EXPORT = "export", "Take figures and lists away as files"
     VIEW_COMPROMISED = "view_compromised", "See reports of compromised cards"
+    SWITCH_REDEEMING = "switch_redeeming", "Switch redeeming off and on"
+    MANAGE_INTERFACES = "manage_interfaces", "Change platforms’ keys and webhooks"
 
 
 _P = Permission
@@ -72,6 +74,7 @@ _MANAGER = _AGENT | {
     _P.MANAGE_CREDITS,
     _P.VIEW_REPORTS,
     _P.EXPORT,
+    _P.SWITCH_REDEEMING,
 }
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -94,7 +97,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.VIEW_COMPROMISED,
         }
     ),
-    Role.ADMINISTRATOR: frozenset(_MANAGER | {_P.MANAGE_STAFF}),
+    Role.ADMINISTRATOR: frozenset(_MANAGER | {_P.MANAGE_STAFF, _P.MANAGE_INTERFACES}),
     Role.SYSTEM: frozenset(),
 }
 

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from redemption import locks
 from redemption.api.errors import ERRORS, ApiError, ErrorCode, answer, error_content, rendered
-from redemption.models import ApiRequest, Retailer
+from redemption.models import ApiKey, ApiRequest
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -33,7 +33,7 @@ _STORED = frozenset({404, 409, 413, 422})
 
 
 @sensitive_variables("name", "request_hash")
-def once(request: HttpRequest, retailer: Retailer, effect: _Effect) -> HttpResponse:
+def once(request: HttpRequest, api_key: ApiKey, effect: _Effect) -> HttpResponse:
     """What `effect` answers, a status and JSON, stored in the transaction of what it does. It may refuse by ApiError.
 
     Of two at once with the same key, the second waits and then gets the first one's answer.
@@ -46,14 +46,14 @@ def once(request: HttpRequest, retailer: Retailer, effect: _Effect) -> HttpRespo
     request_hash = _keyed(b"desk.api_hash", b"\0".join(parts))
     with transaction.atomic():
         # There is no row yet to wait for.
-        locks.take(locks.API_REQUESTS, crc32(f"{retailer.pk}:{key}".encode()) >> 1)
-        if stored := ApiRequest.objects.filter(retailer=retailer, key=key).first():
+        locks.take(locks.API_REQUESTS, crc32(f"{api_key.owner}:{key}".encode()) >> 1)
+        if stored := ApiRequest.objects.filter(owner=api_key.owner, key=key).first():
             if bytes(stored.request_hash) != request_hash:
                 raise ApiError(ErrorCode.KEY_REUSED)
             return answer(stored.status, stored.answer, REPLAYED)
         status, content = _answer_of(effect)
         ApiRequest.objects.create(
-            retailer=retailer,
+            owner=api_key.owner,
             key=key,
             request_hash=request_hash,
             status=status,

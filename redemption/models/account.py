@@ -85,6 +85,15 @@ class Account(models.Model):
     # months began on: 31 January + 1 month + 1 month is 31 March. Kept by redeem() beside the grants.
     premium_until = models.DateField(null=True, blank=True, editable=False)
     premium_anchor_day = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    # When the running month ends and the next one is paid, and the day of the month that months are counted from. Null:
+    # not billed here.
+    renews_on = models.DateField(null=True, blank=True, help_text="When the next month of the plan is paid.")
+    renewal_anchor_day = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    has_payment_method = models.BooleanField(
+        "payment method on file",
+        default=False,
+        help_text="The platform has one, and asks it for what credit does not cover. We hold nothing of it.",
+    )
     version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -102,6 +111,10 @@ class Account(models.Model):
         indexes = [
             # The look-up: an e-mail address in any case, whatever the program.
             models.Index(Lower("email"), name="account_email"),
+            # renew_subscriptions: whose month ends.
+            models.Index(
+                fields=["renews_on", "id"], name="account_renewal", condition=models.Q(renews_on__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ class ThrottleScope(models.TextChoices):
     PROGRAM = "program", "Attempts at a program"
     AGENT = "agent", "An agent's look-ups that found nothing"
     API_KEY = "api_key", "Requests with a key"
+    SIGN_IN = "sign_in", "Failed sign-ins with an address, and from one"
     RETAILER = "retailer", "What may be guesses at codes, in texts of a retailer's people"
 
 

@@ -15,8 +15,9 @@ from django.utils import timezone
 from redemption.code_format import CROCKFORD, CodePattern, fold_prefix
 from redemption.refusals import RefusalReason
 
-# What references begin with: accounts, attempts, batches, answers that left no attempt, reports, and tickets.
-REFERENCE_PREFIXES = frozenset({"AC", "AT", "BA", "NO", "RP", "TK"})
+# What references begin with: accounts, attempts, batches, invoices, answers that left no attempt, reports,
+# tickets and what webhooks tell.
+REFERENCE_PREFIXES = frozenset({"AC", "AT", "BA", "IN", "NO", "RP", "TK", "WH"})
 
 
 def validate_time_zone(value: str) -> None:

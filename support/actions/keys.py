@@ -65,7 +65,7 @@ def rotate_key(key: ApiKey, *, by: User, keep_days: int = KEPT_DAYS, now: dateti
     """The next key, which may do the same. The old one works for `keep_days` more days, or as long as it would have:
     meanwhile the systems get the new one. ApiKeyError: it is over, or was rotated before."""
     now = now or timezone.now()
-    _require_manager(by, key.retailer)
+    _require_manager(by, key.shop)
     if not 0 <= keep_days <= MOST_KEPT_DAYS:
         raise ApiKeyError(f"An old key is kept for at most {MOST_KEPT_DAYS} days.")
     with transaction.atomic():
@@ -79,7 +79,7 @@ def rotate_key(key: ApiKey, *, by: User, keep_days: int = KEPT_DAYS, now: dateti
         if ApiKey.objects.filter(keys.live(now), retailer=old.retailer).count() >= 2 * MOST_KEYS:
             raise ApiKeyError(f"{old.retailer} has too many keys that still work: revoke those that were rotated.")
         made = _made(
-            retailer=old.retailer,
+            retailer=old.shop,
             name=old.name,
             scopes=[ApiScope(scope) for scope in old.scopes],
             by=by,
@@ -102,7 +102,7 @@ def revoke_key(key: ApiKey, *, by: User, now: datetime | None = None) -> bool:
     """From now on it opens nothing. Whether it did until now. Staff who may change retailers may too."""
     now = now or timezone.now()
     if not by.may(Permission.MANAGE_RETAILERS):
-        _require_manager(by, key.retailer)
+        _require_manager(by, key.shop)
     with transaction.atomic():
         revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)
         if revoked:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from redemption.cards import activate_cards
-from redemption.models import ApiScope, ApprovalRequest, Book, Code, MemberRole, User
+from redemption.models import TILL_SCOPES, ApprovalRequest, Book, Code, MemberRole, User
 from redemption.refusals import RefusalReason as R
 from redemption.roles import Role
 from support.actions import credits, decisions, judging, keys, members, signs
@@ -91,7 +91,7 @@ def _around_it(diary: Diary, people: _People) -> None:
     shop = world.retailers[_MAPLE]
     diary.note(
         world.ago(30, 9),
-        lambda at: keys.make_key(retailer=shop, name="Tills, Portland", scopes=[*ApiScope], by=people.max, now=at),
+        lambda at: keys.make_key(retailer=shop, name="Tills, Portland", scopes=TILL_SCOPES, by=people.max, now=at),
     )
     diary.note(
         world.now,

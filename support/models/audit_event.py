@@ -88,6 +88,16 @@ class AuditAction(models.TextChoices):
     KEY_MADE = "key_made", "{actor} made a key for the systems of {target}"
     KEY_ROTATED = "key_rotated", "{actor} rotated a key of {target}"
     KEY_REVOKED = "key_revoked", "{actor} revoked a key of {target}"
+    SIGN_IN_LOCKED = "sign_in_locked", "{actor} failed to sign in too often and is locked out for a while"
+    ACCOUNT_STARTED = "account_started", "{actor} started {target}"
+    CODE_VALIDATED = "code_validated", "{actor} was asked by a platform what {target} would give"
+    CODE_STATUS_ASKED = "code_status_asked", "{actor} was asked by a platform how {target} stands"
+    OUTAGE_DECLARED = "outage_declared", "{actor} switched redeeming off for {target}"
+    OUTAGE_ENDED = "outage_ended", "{actor} ended an outage of {target}"
+    WEBHOOK_MADE = "webhook_made", "{actor} made a webhook of {target}"
+    WEBHOOK_CHANGED = "webhook_changed", "{actor} changed a webhook of {target}"
+    WEBHOOK_SENT_AGAIN = "webhook_sent_again", "{actor} had webhooks of {target} sent again"
+    INVOICE_SETTLED = "invoice_settled", "{actor} was told by a platform what became of {target}"
 
 
 class AuditEvent(models.Model):

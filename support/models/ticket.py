@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from redemption.models import Account, Code, Program, Retailer, User
+from redemption.models import Account, Code, Outage, Program, Retailer, User
 from redemption.models.account import random_reference
 from redemption.roles import Permission, Role
 
@@ -170,11 +170,16 @@ class Ticket(models.Model):
     known_error = models.ForeignKey(
         "support.KnownError", models.PROTECT, null=True, blank=True, related_name="tickets", db_index=False
     )
+    # Of the answer that the customer got, where he wrote from it: an attempt's, or one that describes itself.
+    answer_reference = models.CharField(max_length=50, blank=True, editable=False)
     surface = models.CharField(max_length=10, choices=Surface, blank=True)
     steps_tried = ArrayField(models.CharField(max_length=20, choices=StepTried), default=list, blank=True)
 
     # An outage gathers its tickets: they name the problem, and solving it answers them all.
     is_problem = models.BooleanField(default=False)
+    outage = models.OneToOneField(
+        Outage, models.PROTECT, null=True, blank=True, editable=False, related_name="problem_ticket"
+    )
     problem = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="incidents")
     duplicate_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="duplicates")
     # A merged ticket's messages stay its own; the other's thread shows them too. So undoing it loses nothing.

@@ -67,7 +67,7 @@ def activate(request: ApiHttpRequest, card: CardIn) -> HttpResponse:
             raise _not_sold(touched.skipped)
         return 200, _sale(card.serial, CodeStatus.ACTIVE, True, now)
 
-    return once(request, key.retailer, effect)
+    return once(request, key, effect)
 
 
 @api.post(
@@ -86,7 +86,7 @@ def deactivate(request: ApiHttpRequest, card: CardIn) -> HttpResponse:
         changed = _by_till(partial(deactivate_card, serial=card.serial), key, now)
         return 200, _sale(card.serial, CodeStatus.INACTIVE, changed, now)
 
-    return once(request, key.retailer, effect)
+    return once(request, key, effect)
 
 
 @api.post(
@@ -106,7 +106,7 @@ def report(request: ApiHttpRequest, report: ReportIn) -> HttpResponse:
     def effect() -> tuple[int, dict[str, Any]]:
         try:
             opened = open_report(
-                retailer=key.retailer,
+                retailer=key.shop,
                 lines=lines,
                 told=told,
                 by=User.objects.system(),
@@ -119,7 +119,7 @@ def report(request: ApiHttpRequest, report: ReportIn) -> HttpResponse:
         made = ReportMade(**queries.read_report(opened.report), masked=opened.is_masked)
         return 201, queries.as_json(made)
 
-    return once(request, key.retailer, effect)
+    return once(request, key, effect)
 
 
 @api.get(
@@ -130,7 +130,7 @@ def report(request: ApiHttpRequest, report: ReportIn) -> HttpResponse:
     summary="How a report stands, and what came of its cards",
 )
 def read_report(request: ApiHttpRequest, reference: str, part: Query[PartIn]) -> HttpResponse:
-    found = queries.report_of(request.auth.retailer, reference, part.after)
+    found = queries.report_of(request.auth.shop, reference, part.after)
     if not found:
         raise ApiError(_C.UNKNOWN_REPORT)
     return answer(200, queries.as_json(found))
@@ -144,7 +144,7 @@ def read_report(request: ApiHttpRequest, reference: str, part: Query[PartIn]) ->
     summary="How a card stands",
 )
 def read_card(request: ApiHttpRequest, serial: Path[SerialInAddress]) -> HttpResponse:
-    found = queries.card_of(request.auth.retailer, serial)
+    found = queries.card_of(request.auth.shop, serial)
     if not found:
         raise ApiError(_C.UNKNOWN_CARD)
     return answer(200, queries.as_json(found))
@@ -175,7 +175,7 @@ def _lines(serials: list[int], ranges: list[RangeIn]) -> list[Line]:
 def _by_till(verb: Callable[..., _Done], key: ApiKey, now: datetime) -> _Done:
     """What the key's retailer does to a card of his: the system does it, and the key is noted."""
     try:
-        return verb(by=User.objects.system(), retailer=key.retailer, details={"api_key": key.pk}, now=now)
+        return verb(by=User.objects.system(), retailer=key.shop, details={"api_key": key.pk}, now=now)
     except NoCardError:
         raise ApiError(_C.UNKNOWN_CARD) from None
     except CardError as refused:

@@ -102,6 +102,21 @@ GROUPS: dict[str, tuple[str, frozenset[_A]]] = {
             }
         ),
     ),
+    "platforms": (
+        "Platforms, their webhooks, and outages",
+        frozenset(
+            {
+                _A.CODE_VALIDATED,
+                _A.CODE_STATUS_ASKED,
+                _A.INVOICE_SETTLED,
+                _A.OUTAGE_DECLARED,
+                _A.OUTAGE_ENDED,
+                _A.WEBHOOK_MADE,
+                _A.WEBHOOK_CHANGED,
+                _A.WEBHOOK_SENT_AGAIN,
+            }
+        ),
+    ),
     "changes": (
         "Changes of accounts, cards, the catalogue and the desk",
         frozenset({_A.ACCOUNT_CHANGED, _A.CARD_CHANGED, _A.CATALOGUE_CHANGED, _A.DESK_CHANGED}),
@@ -116,6 +131,8 @@ GROUPS: dict[str, tuple[str, frozenset[_A]]] = {
                 _A.SIGNED_OUT,
                 _A.SIGN_IN_FAILED,
                 _A.SIGN_IN_CHANGED,
+                _A.SIGN_IN_LOCKED,
+                _A.ACCOUNT_STARTED,
             }
         ),
     ),

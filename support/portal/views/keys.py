@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from redemption.api.keys import is_live, live
-from redemption.models import ApiKey, ApiScope, Retailer, User
+from redemption.models import TILL_SCOPES, ApiKey, ApiScope, Retailer, User
 from support.actions import keys
 from support.actions.keys import ApiKeyError, NewKey
 from support.pages import see_other
@@ -33,7 +33,7 @@ class KeyForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label="What it may do",
-        choices=ApiScope,
+        choices=[(scope.value, scope.label) for scope in TILL_SCOPES],
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose what the key may do."},
     )
@@ -99,7 +99,7 @@ def key(request: PortalRequest, pk: int) -> HttpResponse:
         form.add_error(None, str(refused))
         return _key(request, found, rotation, revocation, status=409)
     messages.success(request, f"The key {found} opens nothing any more.")
-    return see_other(_address(found.retailer))
+    return see_other(_address(found.shop))
 
 
 def _address(retailer: Retailer) -> str:
@@ -143,7 +143,7 @@ def _key(
             "replacement": _rows(ApiKey.objects.filter(replaces=found)).first(),
             "rotation": rotation,
             "revocation": revocation,
-            "back": _address(found.retailer),
+            "back": _address(found.shop),
         }
         return page(request, "portal/key.html", context, title=found.name, status=status)
 
@@ -155,6 +155,6 @@ def _shown_once(request: PortalRequest, made: NewKey) -> HttpResponse:
         "token": made.token.text,
         "scopes": _scopes(made.key.scopes),
         "old": made.key.replaces,
-        "back": _address(made.key.retailer),
+        "back": _address(made.key.shop),
     }
     return page(request, "portal/new_key.html", context, title="The new key", status=201)

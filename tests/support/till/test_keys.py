@@ -10,7 +10,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from redemption.api.keys import Token, find_key, make_token
-from redemption.models import ApiKey, ApiScope, MemberRole
+from redemption.models import TILL_SCOPES, ApiKey, ApiScope, MemberRole
 from redemption.roles import Role
 from support.actions.keys import MOST_KEYS, ApiKeyError, make_key, revoke_key, rotate_key
 from support.models import AuditAction, AuditEvent
@@ -32,7 +32,7 @@ def saturn(manager):
 
 
 def made(saturn, manager, **fields):
-    return make_key(retailer=saturn, by=manager, **{"name": "tills, Malmö", "scopes": list(ApiScope), **fields})
+    return make_key(retailer=saturn, by=manager, **{"name": "tills, Malmö", "scopes": list(TILL_SCOPES), **fields})
 
 
 def opens(token):

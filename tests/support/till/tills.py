@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from redemption.api.keys import make_token
-from redemption.models import ApiKey, ApiScope
+from redemption.models import TILL_SCOPES, ApiKey
 from redemption.roles import Role
 from tests import factories
 
@@ -15,7 +15,7 @@ ADDRESS = "/api/till/v1"
 _names = itertools.count(1)
 
 
-def key(of=None, scopes=tuple(ApiScope), **fields):
+def key(of=None, scopes=TILL_SCOPES, **fields):
     """(the row, the token as text)."""
     token = make_token()
     of = of or factories.retailer()
@@ -37,7 +37,7 @@ def key(of=None, scopes=tuple(ApiScope), **fields):
 class Till:
     """Sends as this key. Each post has an idempotency key of its own, unless one is given."""
 
-    def __init__(self, of=None, scopes=tuple(ApiScope), token=None):
+    def __init__(self, of=None, scopes=TILL_SCOPES, token=None):
         self.key, made = (None, token) if token is not None else key(of, scopes)
         self.token = made
         self.client = Client()
