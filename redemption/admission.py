@@ -130,8 +130,8 @@ class Admission:
 
 
 def address_key(address: str) -> str:
-    """A keyed digest of the address: counters need to tell addresses apart, not to know them. Of IPv6 the first 64 bits:
-    whoever has one address there has all the others of its network."""
+    """A keyed digest of the address: counters need to tell addresses apart, not to know them. Of IPv6 its network's 64
+    bits: whoever has one address there has all the others."""
     return blake2b(
         _network(address).encode(), key=settings.SECRET_KEY.encode()[:64], person=b"desk.address", digest_size=16
     ).hexdigest()
