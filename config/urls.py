@@ -9,6 +9,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("redeem/", include("redemption.urls")),
+    path("account/", include("support.customers.urls")),
     path("retailer/", include("support.portal.urls")),
     path("", include("support.urls")),
 ]

@@ -1,0 +1,1 @@
+"""The customers' own pages: their accounts, and what they write to support."""
