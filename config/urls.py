@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from redemption.api.interface import mounted
+from redemption.views.status import status
 from support.till.api import api as till
 
 urlpatterns = [
@@ -11,5 +12,6 @@ urlpatterns = [
     path("redeem/", include("redemption.urls")),
     path("account/", include("support.customers.urls")),
     path("retailer/", include("support.portal.urls")),
+    path("status/", status, name="status"),
     path("", include("support.urls")),
 ]
