@@ -43,6 +43,8 @@ class Request:
     apparent_country: str
     now: datetime
     wanted: AttemptOutcome
+    # Whose keys are told apart from whose: the account's own, or such as “program:2”, for all accounts together.
+    key_scope: str = ""
 
     def untried(self, kind: Untried, blocked_until: datetime | None = None) -> Result:
         return Result(
@@ -64,7 +66,7 @@ class Admission:
         now, account = request.now, request.account
         self.turned_away: Result | None = None
         self.finished: int | None = None
-        scope = f"account:{account.pk}"
+        scope = request.key_scope or f"account:{account.pk}"
         request_hash = _request_hash(request, typed)
         window = timedelta(hours=settings.ATTEMPT_WINDOW_HOURS)
         self.address_key = address_key(request.address)

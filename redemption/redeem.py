@@ -54,6 +54,7 @@ def redeem(
     text: str,
     channel: Channel,
     key: str | None = None,
+    key_scope: str = "",
     address: str = "",
     apparent_country: str = "",
     now: datetime | None = None,
@@ -61,11 +62,14 @@ def redeem(
     """Redeems the code in `text` for the account, or says why not.
 
     Guarantees: one redemption per code; the same `key` with the same request gives the first answer again and has one
-    effect; a refusal writes one attempt and nothing else. Must not run inside a transaction: a caller's rollback would
+    effect; a refusal writes one attempt and nothing else. `key_scope`, such as “program:2”, has one key mean one request
+    for all accounts of a caller together, and not for each. Must not run inside a transaction: a caller's rollback would
     take the count of the try along. Raises KeyConflictError, KeyRunningError and
     KeyRefusedError.
     """
-    request = Request(account, channel, address, apparent_country, now or timezone.now(), AttemptOutcome.REDEEMED)
+    request = Request(
+        account, channel, address, apparent_country, now or timezone.now(), AttemptOutcome.REDEEMED, key_scope
+    )
     return _run(request, text, key)
 
 
@@ -76,12 +80,15 @@ def preview(
     text: str,
     channel: Channel,
     key: str | None = None,
+    key_scope: str = "",
     address: str = "",
     apparent_country: str = "",
     now: datetime | None = None,
 ) -> Result:
     """What redeeming would give. Counts as an attempt, which redeeming that code gives back."""
-    request = Request(account, channel, address, apparent_country, now or timezone.now(), AttemptOutcome.PREVIEWED)
+    request = Request(
+        account, channel, address, apparent_country, now or timezone.now(), AttemptOutcome.PREVIEWED, key_scope
+    )
     return _run(request, text, key)
 
 
