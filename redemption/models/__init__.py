@@ -30,6 +30,7 @@ from redemption.models.retailer import (
 from redemption.models.transfer import Book, Transfer, TransferKind, Wallet
 from redemption.models.user import User
 from redemption.models.webhook import (
+    WEBHOOK_KINDS,
     DeliveryStatus,
     WebhookDelivery,
     WebhookEndpoint,
@@ -44,6 +45,7 @@ __all__ = [
     "LAST_SERIAL",
     "PLATFORM_SCOPES",
     "TILL_SCOPES",
+    "WEBHOOK_KINDS",
     "Account",
     "ApiKey",
     "ApiRequest",

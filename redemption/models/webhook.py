@@ -16,6 +16,12 @@ class WebhookKind(models.TextChoices):
     FROZEN = "frozen", "Cards were frozen"
     REPLACED = "replaced", "A card was replaced"
     INVOICE_DUE = "invoice_due", "A month’s price is due from the payment method on file"
+    # Sent from the desk to one endpoint, whatever it hears.
+    TEST = "test", "A test"
+
+
+# What an endpoint may hear.
+WEBHOOK_KINDS = tuple(kind for kind in WebhookKind if kind != WebhookKind.TEST)
 
 
 class WebhookEndpoint(models.Model):
@@ -30,6 +36,9 @@ class WebhookEndpoint(models.Model):
     former_secret = models.TextField(blank=True, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
+    # Failures in a row, and until when nothing but a try now and then goes to a server that does not answer.
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)
+    rests_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["pk"]
@@ -74,9 +83,12 @@ class WebhookDelivery(models.Model):
     """An event on its way to an endpoint: the outbox. At least once; sent again by hand, it waits anew."""
 
     event = models.ForeignKey(WebhookEvent, models.CASCADE, related_name="deliveries", db_index=False)
-    endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries")
+    endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries", db_index=False)
     status = models.CharField(max_length=10, choices=DeliveryStatus, default=DeliveryStatus.WAITING)
     tries = models.PositiveSmallIntegerField(default=0)
+    # When it came to wait, at first or by hand: it is given up so many days later.
+    waiting_since = models.DateTimeField()
+    # While it is being sent, the end of the sender's lease.
     not_before = models.DateTimeField()
     delivered_at = models.DateTimeField(null=True)
     # “503”, or the kind of error; never what was answered.
@@ -88,8 +100,11 @@ class WebhookDelivery(models.Model):
             models.UniqueConstraint(fields=["event", "endpoint"], name="one_delivery_per_event_and_endpoint"),
         ]
         indexes = [
-            # What is due, oldest first.
-            models.Index(fields=["not_before", "id"], name="webhook_due", condition=Q(status="waiting")),
+            # What is due at each endpoint, oldest first.
+            models.Index(fields=["endpoint", "not_before", "id"], name="webhook_due", condition=Q(status="waiting")),
+            # An endpoint's page: its latest, and those that were given up.
+            models.Index(fields=["endpoint", "-id"], name="webhook_latest"),
+            models.Index(fields=["endpoint", "-id"], name="webhook_given_up", condition=Q(status="given_up")),
         ]
 
     def __str__(self) -> str:
