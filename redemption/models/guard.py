@@ -14,6 +14,7 @@ class ThrottleScope(models.TextChoices):
     API_KEY = "api_key", "Requests with a key"
     SIGN_IN = "sign_in", "Failed sign-ins with an address, and from one"
     RETAILER = "retailer", "What may be guesses at codes, in texts of a retailer's people"
+    CUSTOMER = "customer", "What a customer writes to support, and has mailed to himself"
 
 
 class Throttle(models.Model):

@@ -61,6 +61,12 @@ class Message(models.Model):
         indexes = [
             # The thread.
             models.Index(fields=["ticket", "id"], name="message_thread"),
+            # What a customer wrote while signed in: his requests.
+            models.Index(
+                fields=["author", "-id"],
+                name="message_customers_own",
+                condition=Q(kind=MessageKind.CUSTOMER, author__isnull=False),
+            ),
             # The omnibox's words.
             GinIndex(fields=["search"], name="message_words"),
         ]
