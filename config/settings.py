@@ -106,8 +106,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Around everything: no answer goes out without a policy.
-    "config.headers.PolicyHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Around all that answers browsers.
@@ -218,11 +216,6 @@ ATTEMPTS_PER_PROGRAM = env.int("ATTEMPTS_PER_PROGRAM", default=4_000)
 ATTEMPTS_PER_AGENT = env.int("ATTEMPTS_PER_AGENT", default=60)
 # What a retailer's people write is shown to them again with codes masked: so many of the numbers in it may be guesses.
 ATTEMPTS_PER_RETAILER = env.int("ATTEMPTS_PER_RETAILER", default=300)
-# The same of a customer, who has one receipt and not a chain's; and how much he writes to support in an hour, which is
-# more than anybody reads; and how often his address is sent its confirmation in an hour: a mailbox is not flooded.
-ATTEMPTS_PER_CUSTOMER = env.int("ATTEMPTS_PER_CUSTOMER", default=10)
-MESSAGES_PER_CUSTOMER = env.int("MESSAGES_PER_CUSTOMER", default=20)
-VERIFICATIONS_PER_CUSTOMER = env.int("VERIFICATIONS_PER_CUSTOMER", default=5)
 ATTEMPT_WINDOW_HOURS = env.int("ATTEMPT_WINDOW_HOURS", default=24)
 
 # --- Machines with keys: how many requests in a minute, 0 for no limit. Ten a second is more than a chain's tills sell
@@ -344,13 +337,28 @@ UNFOLD = {
     "SITE_SYMBOL": "redeem",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
-    # The colours are a file: the shell would write them into every page.
-    "STYLES": [lambda request: static("redemption/colors.css"), lambda request: static("redemption/desk.css")],
+    "BORDER_RADIUS": "6px",
+    "STYLES": [lambda request: static("redemption/desk.css")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("redemption/favicon.svg")},
     ],
     "SIDEBAR": {"navigation": "support.navigation.sidebar"},
     "ACCOUNT": {"navigation": "support.navigation.account_links"},
+    "COLORS": {
+        "primary": {
+            "50": "#f0fdfa",
+            "100": "#ccfbf1",
+            "200": "#99f6e4",
+            "300": "#5eead4",
+            "400": "#2dd4bf",
+            "500": "#14b8a6",
+            "600": "#0f766e",
+            "700": "#115e59",
+            "800": "#134e4a",
+            "900": "#134e4a",
+            "950": "#042f2e",
+        },
+    },
 }
 CRISPY_TEMPLATE_PACK = "unfold_crispy"
 CRISPY_ALLOWED_TEMPLATE_PACKS = ["unfold_crispy"]
