@@ -23,6 +23,7 @@ class Untried(IntEnum):
     SHARE_LINK = 2
     THROTTLED = 3
     UNAVAILABLE = 4
+    CHALLENGE = 5
 
     @property
     def sentence(self) -> str:
@@ -31,6 +32,7 @@ class Untried(IntEnum):
             Untried.SHARE_LINK: "What was typed was a link for sharing; nothing was counted.",
             Untried.THROTTLED: "The try was turned away: too many before it.",
             Untried.UNAVAILABLE: "Redeeming did not work at that moment; nothing was used up.",
+            Untried.CHALLENGE: "Very many codes were being tried; a number was mailed first, and nothing was counted.",
         }[self]
 
 

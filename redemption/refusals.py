@@ -60,6 +60,10 @@ class Answer(models.TextChoices):
         "unavailable",
         "Redeeming does not work at this moment. Nothing was used up; try again later.",
     )
+    CHALLENGE = (
+        "challenge_required",
+        "Very many codes are being tried at this moment. Show that it is you, with a number that we mail you.",
+    )
 
     def text(self, program: "Program | None" = None) -> str:
         return (program.wording.get(self.value) if program else None) or self.label

@@ -45,6 +45,7 @@ class Result:
                 Untried.SHARE_LINK: Answer.SHARE_LINK,
                 Untried.THROTTLED: Answer.TOO_MANY_ATTEMPTS,
                 Untried.UNAVAILABLE: Answer.UNAVAILABLE,
+                Untried.CHALLENGE: Answer.CHALLENGE,
             }[self.untried]
         return self.reason.answer if self.reason else None
 

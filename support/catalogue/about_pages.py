@@ -38,6 +38,21 @@ OUTAGE = CauseText(
     "Redeeming does not work at this moment, and that is on our side. Your code was not used up and your account is "
     "not affected. Our people are on it; we will write to you when it works again, and you need not try meanwhile.",
 )
+FLOOD = CauseText(
+    "Somebody is trying very many codes, and everybody is asked for a number by mail",
+    "Did a mail with six figures come? Is it in the spam folder?",
+    "The customer types the number from the mail; nothing was counted. It serves for an hour.",
+    "At this moment somebody tries very many codes, and we ask everybody who redeems for a number that we mail to the "
+    "account’s address. Please look for that mail, in the spam folder as well, and type the number on the page. No try "
+    "was counted, and your code keeps its value.",
+)
+NO_MAIL = CauseText(
+    "The mail with the number does not arrive",
+    "Which address has the account, and does other mail of ours arrive there?",
+    "The customer waits a few minutes and has it sent again; an address that is misspelt is put right first.",
+    "The number goes to the e-mail address of your account and may take some minutes. Please wait a little, look into "
+    "the spam folder, and have it sent again; only the newest one counts. If the address is no longer yours, tell us.",
+)
 SHARE_LINK = CauseText(
     "It is a link for sharing, not a code",
     "Does it begin with http or spotify:, and open a song, a list or a film?",

@@ -266,6 +266,20 @@ CATALOGUE = (
         ),
     ),
     ErrorText(
+        "Show that it is you, with a number that we mail you",
+        (pages.FLOOD, pages.NO_MAIL, account.UNVERIFIED, account.ADDRESS_MISSPELT),
+        Answer.CHALLENGE,
+        (
+            "Very many codes are being tried",
+            "It wants a number from a mail",
+            "Enter the six figures from the mail",
+            "Ich soll eine Zahl aus einer E-Mail eingeben",
+            "On me demande un code envoyé par e-mail",
+            "Me pide un número que llega por correo",
+            "Jag ska ange en siffra från ett mejl",
+        ),
+    ),
+    ErrorText(
         PUBLIC_TEXT,
         (pages.NOT_SIGNED_IN, card.MISTYPED, pages.FALSE_PAGE),
         others=("This code could not be redeemed", "Sign in to see what you can do"),
