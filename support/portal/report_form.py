@@ -25,7 +25,6 @@ from support.told_form import (
     KINDS,
     LONGEST_NOTE,
     MOMENTS,
-    KeyedForm,
     ToldForm,
     moment_field,
     new_key,
@@ -214,27 +213,3 @@ def zone_of(portal: Portal) -> str:
     within the wall."""
     zones = Batch.objects.order_by("-pk").values_list("product__program__time_zone", flat=True)
     return zones.first() or "UTC"
-
-
-class WriteForm(KeyedForm):
-    """What is written about a report later."""
-
-    LONGEST = 10_000
-    body = forms.CharField(label="Your message", max_length=LONGEST, widget=forms.Textarea({"rows": 4}))
-    attachments = FilesField(label="Photos")
-
-    @classmethod
-    def fresh(cls) -> "WriteForm":
-        return cls(initial={"send_key": new_key()})
-
-    @sensitive_variables()
-    def again(self, body: str, said: str) -> None:
-        """To be shown once more with this text in it."""
-        data: Any = self.data.copy()  # type: ignore[attr-defined]
-        data["body"] = body
-        data["send_key"] = new_key()
-        self.data = data
-        if said:
-            self.add_error("body", said)
-        if self.files:
-            self.add_error("body", "The files were not kept: choose them again.")

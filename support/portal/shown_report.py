@@ -5,7 +5,7 @@ report's length.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -13,10 +13,9 @@ from django.http import Http404
 from django.utils import timezone
 
 from redemption.models import JobStatus
+from support.letters import Letter, files_of
 from support.models import (
     Answer,
-    Attachment,
-    AttachmentPage,
     CompromiseReport,
     CompromiseReportQuerySet,
     Message,
@@ -24,7 +23,6 @@ from support.models import (
     Outcome,
     Problem,
     ReportedCard,
-    ScanState,
     Stage,
 )
 from support.portal.access import Portal
@@ -215,35 +213,6 @@ def _rows(lines: Iterable[ReportedCard]) -> Iterator[Row]:
 # --- What was written
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    attachment: int
-    name: str
-    number: int
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    name: str
-    kind: str
-    refusal: str
-    pictures: list[Picture] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message of the ticket, from them or from us."""
-
-    pk: int
-    is_ours: bool
-    by: str
-    body: str
-    at: datetime
-    files: list[File]
-
-
 def letters_of(report: CompromiseReport, *, before: int | None = None) -> tuple[list[Letter], int | None]:
     """The newest messages, or those before one, oldest first; and the one before which there are more. No internal
     note, and no answer that can still be taken back: so the wall has it, and so it is asked here."""
@@ -253,7 +222,7 @@ def letters_of(report: CompromiseReport, *, before: int | None = None) -> tuple[
         found = found.filter(pk__lt=before)
     newest = list(found.order_by("-pk").only("ticket_id", "kind", "author_name", "body", "at")[: LETTERS + 1])
     shown = newest[:LETTERS][::-1]
-    files = _files_of(shown)
+    files = files_of(shown)
     letters = [
         Letter(
             message.pk,
@@ -266,21 +235,3 @@ def letters_of(report: CompromiseReport, *, before: int | None = None) -> tuple[
         for message in shown
     ]
     return letters, shown[0].pk if len(newest) > LETTERS else None
-
-
-def _files_of(messages: list[Message]) -> dict[int, list[File]]:
-    attachments = Attachment.objects.filter(message__in=[message.pk for message in messages]).order_by("pk")
-    rows = list(attachments.values_list("pk", "message_id", "name", "kind", "refusal"))
-    pages = AttachmentPage.objects.filter(attachment__in=[row[0] for row in rows]).exclude(
-        attachment__scan=ScanState.INFECTED
-    )
-    pages = pages.order_by("attachment_id", "number")
-    pictures: dict[int, list[Picture]] = {}
-    names = {row[0]: row[2] for row in rows}
-    for pk, number, width, height in pages.values_list("attachment_id", "number", "width", "height"):
-        pictures.setdefault(pk, []).append(Picture(pk, names[pk], number, width, height))
-    made: dict[int, list[File]] = {}
-    for pk, message, name, kind, refusal in rows:
-        file = File(name, kind, refusal, pictures.get(pk, []))
-        made.setdefault(message or 0, []).append(file)
-    return made

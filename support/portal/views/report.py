@@ -16,7 +16,6 @@ from support.exports.files import Column, Kind, writer
 from support.models import Answer, CompromiseReport, ExportFormat, Outcome, Stage, Ticket
 from support.pages import older_than, see_other
 from support.portal.access import PortalRequest, page, portal_page
-from support.portal.report_form import WriteForm
 from support.portal.shown_report import (
     PER_PAGE,
     counts_of,
@@ -30,6 +29,7 @@ from support.portal.shown_report import (
 from support.portal.views.new_report import MASKED, attach_files
 from support.told_back import GuessError, told_back
 from support.views.attachments import HEADERS
+from support.write_form import WriteForm
 
 _COLUMNS = [
     Column("Line", Kind.NUMBER),
