@@ -277,6 +277,13 @@ STORAGES = {
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=10)
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=20_000_000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=50_000_000)
+# --- Webhooks. A server that has not answered in ten seconds is away; one that was away for three days has lost what it
+# was told meanwhile, until somebody has it sent again.
+WEBHOOK_TIMEOUT = env.int("WEBHOOK_TIMEOUT", default=10)
+WEBHOOK_GIVE_UP_DAYS = env.int("WEBHOOK_GIVE_UP_DAYS", default=3)
+# Whoever may type an address in must not reach our own network through us. On only where that is a developer's.
+WEBHOOK_PRIVATE_TARGETS = env.bool("WEBHOOK_PRIVATE_TARGETS", default=False)
+
 UPLOAD_MAX_PAGES = env.int("UPLOAD_MAX_PAGES", default=20)
 # A whole form with files, on the tickets’ and the reports’ pages; any other page takes DATA_UPLOAD_MAX_MEMORY_SIZE.
 UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=60_000_000)

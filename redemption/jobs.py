@@ -90,6 +90,24 @@ def deliver_cards(timestamp: int) -> None:
     deliver()
 
 
+@app.periodic(cron="* * * * *")
+@app.task(name="redemption.end_quiet_outages", queueing_lock="end_quiet_outages")
+def end_quiet_outages(timestamp: int) -> None:
+    from redemption import outages
+
+    outages.end_quiet()
+
+
+# The last field is seconds. A run ends within some, whatever the platforms' servers do.
+@app.periodic(cron="* * * * * */5")
+@app.task(name="redemption.send_webhooks", queueing_lock="send_webhooks")
+def send_webhooks(timestamp: int) -> None:
+    from redemption.webhooks import gathering, sending
+
+    gathering.gather()
+    sending.send()
+
+
 # Each hour, because programs' days end in their own time zones.
 @app.periodic(cron="5 * * * *")
 @app.task(name="redemption.post_breakage", queueing_lock="post_breakage")
@@ -109,3 +127,4 @@ def clean_up(timestamp: int) -> None:
     IdempotencyKey.objects.filter(created_at__lt=too_old).delete()
     ApiRequest.objects.filter(at__lt=too_old).delete()
     remove_strays()
+    from redemption.webhooks import sending
