@@ -106,6 +106,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Around everything: no answer goes out without a policy.
+    "config.headers.PolicyHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Around all that answers browsers.
@@ -139,7 +141,6 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "support.sign_in.look_of_the_desk",
             ],
         },
     },
@@ -183,8 +184,25 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+# Without a password one signs in by a code each time.
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1", "password2"]
+# Who signs up, by a code from his mail (see support.sign_in.VerifiesWhoSignsUp for those who have signed in before).
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+# Mail takes its time.
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_FORMS = {
+    "signup": "support.sign_in_forms.SignUpForm",
+    "change_password": "support.sign_in_forms.ChangePasswordForm",
+    "request_login_code": "support.sign_in_forms.RequestCodeForm",
+    "confirm_login_code": "support.sign_in_forms.SignInCodeForm",
+    "confirm_email_verification_code": "support.sign_in_forms.VerificationCodeForm",
+}
+# Its own limits are each process's; support.lockout counts in the database.
+ACCOUNT_RATE_LIMITS = False
 ACCOUNT_ADAPTER = "support.sign_in.AccountAdapter"
 # People hear by mail of a changed password, and of a second factor added or removed.
 ACCOUNT_EMAIL_NOTIFICATIONS = True
@@ -199,6 +217,16 @@ ACCOUNT_MAX_EMAIL_ADDRESSES = 1
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_ADAPTER = "support.sign_in.MfaAdapter"
+MFA_FORMS = {
+    "authenticate": "support.sign_in_forms.SecondFactorForm",
+    "reauthenticate": "support.sign_in_forms.SecondFactorAgainForm",
+}
+MFA_RATE_LIMITS = False
+# They are shown when they are made: who takes over a session cannot read them.
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# A passkey is enough to sign in, so its holder must unlock it.
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_TOTP_ISSUER = "Redemption Desk"
 USERSESSIONS_ADAPTER = "support.sign_in.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
@@ -206,6 +234,17 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 # Staff pages open only to a session that passed a second factor; the demo switches this off, loudly.
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=True)
+
+# Dangerous actions ask for a second factor that is at most so old; 0: for none but the session's.
+STEP_UP_MINUTES = env.int("STEP_UP_MINUTES", default=15)
+# Failed sign-ins, second factors and mailed codes, 0 for no limit: who has forgotten a password tries a handful, and an
+# office may have many who do. Whoever guesses has less than a thousand tries a day at one person.
+SIGN_IN_FAILURES_PER_PERSON = env.int("SIGN_IN_FAILURES_PER_PERSON", default=10)
+SIGN_IN_FAILURES_PER_NETWORK = env.int("SIGN_IN_FAILURES_PER_NETWORK", default=100)
+# Mails that anybody can have sent to any address.
+SIGN_IN_MAILS_PER_PERSON = env.int("SIGN_IN_MAILS_PER_PERSON", default=5)
+SIGN_IN_MAILS_PER_NETWORK = env.int("SIGN_IN_MAILS_PER_NETWORK", default=50)
+SIGN_IN_WINDOW_MINUTES = env.int("SIGN_IN_WINDOW_MINUTES", default=15)
 
 # --- Redeeming: how many failed tries, 0 for no limit. Four wrong tries, then a day, is what the services' own rules
 # say; an address may be a household or an office. A program's figure is per ten seconds: far above any honest
@@ -216,7 +255,18 @@ ATTEMPTS_PER_PROGRAM = env.int("ATTEMPTS_PER_PROGRAM", default=4_000)
 ATTEMPTS_PER_AGENT = env.int("ATTEMPTS_PER_AGENT", default=60)
 # What a retailer's people write is shown to them again with codes masked: so many of the numbers in it may be guesses.
 ATTEMPTS_PER_RETAILER = env.int("ATTEMPTS_PER_RETAILER", default=300)
+# The same of a customer, who has one receipt and not a chain's; and how much he writes to support in an hour, which is
+# more than anybody reads; and how often his address is sent its confirmation in an hour: a mailbox is not flooded.
+ATTEMPTS_PER_CUSTOMER = env.int("ATTEMPTS_PER_CUSTOMER", default=10)
+MESSAGES_PER_CUSTOMER = env.int("MESSAGES_PER_CUSTOMER", default=20)
+VERIFICATIONS_PER_CUSTOMER = env.int("VERIFICATIONS_PER_CUSTOMER", default=5)
 ATTEMPT_WINDOW_HOURS = env.int("ATTEMPT_WINDOW_HOURS", default=24)
+
+# --- The breaker of redeeming, one in each process. Five failures more than tries that worked, within a minute, are no
+# hiccup; five seconds later one try finds out whether the database is back. 0 failures: it never opens.
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
+BREAKER_WINDOW_SECONDS = env.int("BREAKER_WINDOW_SECONDS", default=60)
+BREAKER_PAUSE_SECONDS = env.int("BREAKER_PAUSE_SECONDS", default=5)
 
 # --- Machines with keys: how many requests in a minute, 0 for no limit. Ten a second is more than a chain's tills sell
 # at Christmas; a key that fails thirty times in a minute was not mistyped.
@@ -226,6 +276,13 @@ PLATFORM_REQUESTS_PER_MINUTE = env.int("PLATFORM_REQUESTS_PER_MINUTE", default=6
 # Codes that a platform's services ask about and that are none, in the attempts' window: its customers hold real ones.
 ATTEMPTS_PER_PLATFORM = env.int("ATTEMPTS_PER_PLATFORM", default=1_000)
 API_FAILURES_PER_MINUTE = env.int("API_FAILURES_PER_MINUTE", default=30)
+
+# --- Webhooks. A server that has not answered in ten seconds is away; one that was away for three days has lost what it
+# was told meanwhile, until somebody has it sent again.
+WEBHOOK_TIMEOUT = env.int("WEBHOOK_TIMEOUT", default=10)
+WEBHOOK_GIVE_UP_DAYS = env.int("WEBHOOK_GIVE_UP_DAYS", default=3)
+# Whoever may type an address in must not reach our own network through us. On only where that is a developer's.
+WEBHOOK_PRIVATE_TARGETS = env.bool("WEBHOOK_PRIVATE_TARGETS", default=False)
 
 # --- Files and mail
 STATIC_URL = "static/"
@@ -277,13 +334,6 @@ STORAGES = {
 UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=10)
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=20_000_000)
 UPLOAD_MAX_PIXELS = env.int("UPLOAD_MAX_PIXELS", default=50_000_000)
-# --- Webhooks. A server that has not answered in ten seconds is away; one that was away for three days has lost what it
-# was told meanwhile, until somebody has it sent again.
-WEBHOOK_TIMEOUT = env.int("WEBHOOK_TIMEOUT", default=10)
-WEBHOOK_GIVE_UP_DAYS = env.int("WEBHOOK_GIVE_UP_DAYS", default=3)
-# Whoever may type an address in must not reach our own network through us. On only where that is a developer's.
-WEBHOOK_PRIVATE_TARGETS = env.bool("WEBHOOK_PRIVATE_TARGETS", default=False)
-
 UPLOAD_MAX_PAGES = env.int("UPLOAD_MAX_PAGES", default=20)
 # A whole form with files, on the tickets’ and the reports’ pages; any other page takes DATA_UPLOAD_MAX_MEMORY_SIZE.
 UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_BYTES", default=60_000_000)
@@ -344,28 +394,13 @@ UNFOLD = {
     "SITE_SYMBOL": "redeem",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
-    "BORDER_RADIUS": "6px",
-    "STYLES": [lambda request: static("redemption/desk.css")],
+    # The colours are a file: the shell would write them into every page.
+    "STYLES": [lambda request: static("redemption/colors.css"), lambda request: static("redemption/desk.css")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("redemption/favicon.svg")},
     ],
     "SIDEBAR": {"navigation": "support.navigation.sidebar"},
     "ACCOUNT": {"navigation": "support.navigation.account_links"},
-    "COLORS": {
-        "primary": {
-            "50": "#f0fdfa",
-            "100": "#ccfbf1",
-            "200": "#99f6e4",
-            "300": "#5eead4",
-            "400": "#2dd4bf",
-            "500": "#14b8a6",
-            "600": "#0f766e",
-            "700": "#115e59",
-            "800": "#134e4a",
-            "900": "#134e4a",
-            "950": "#042f2e",
-        },
-    },
 }
 CRISPY_TEMPLATE_PACK = "unfold_crispy"
 CRISPY_ALLOWED_TEMPLATE_PACKS = ["unfold_crispy"]

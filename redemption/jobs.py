@@ -117,14 +117,25 @@ def post_breakage(timestamp: int) -> None:
     ledger.post_breakage()
 
 
+# Each hour for the same reason: a program's months end when its day does. Nothing is billed twice.
+@app.periodic(cron="25 * * * *")
+@app.task(name="redemption.renew_subscriptions", queueing_lock="renew_subscriptions")
+def renew_subscriptions(timestamp: int) -> None:
+    from redemption import billing
+
+    billing.renew()
+
+
 @app.periodic(cron="40 3 * * *")
 @app.task(name="redemption.clean_up", queueing_lock="clean_up")
 def clean_up(timestamp: int) -> None:
     """Forget answers to requests that nobody repeats any more, and remove what crashes left of print files."""
     from redemption.print_files import remove_strays
+    from redemption.webhooks import sending
 
     too_old = timezone.now() - _KEYS_ARE_KEPT
     IdempotencyKey.objects.filter(created_at__lt=too_old).delete()
     ApiRequest.objects.filter(at__lt=too_old).delete()
     remove_strays()
-    from redemption.webhooks import sending
+    sending.give_up_old()
+    sending.clean_up()

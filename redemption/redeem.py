@@ -11,11 +11,11 @@ from datetime import datetime
 from traceback import extract_tb
 
 import psycopg
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from redemption import claim
+from redemption import breaker, claim
 from redemption.admission import (
     Admission,
     KeyConflictError,
@@ -32,7 +32,7 @@ from redemption.models.attempt import attempt_reference
 from redemption.patterns import Typed, read_typed
 from redemption.references import Untried
 from redemption.refusals import RefusalReason
-from redemption.results import Result, granted_by, redeemed_at, stored_result
+from redemption.results import Result, fits_from, granted_by, redeemed_at, stored_result
 
 logger = logging.getLogger(__name__)
 
@@ -94,29 +94,47 @@ def preview(
 
 @sensitive_variables("text", "typed")
 def _run(request: Request, text: str, key: str | None) -> Result:
+    if not breaker.redeeming.admits():
+        return _unavailable(request)
     try:
         typed = read_typed(request.account.program, text)
-    except OperationalError:
-        return request.untried(Untried.UNAVAILABLE)
+    except (OperationalError, InterfaceError) as error:
+        return _unavailable(request, error)
     if typed.is_share_link:
         return request.untried(Untried.SHARE_LINK)
     if typed.outcome in {Outcome.SLIP, Outcome.BLANK}:
         return request.untried(Untried.SLIP)
     try:
         admission = Admission(request, typed, secrets.token_hex(16) if key is None else key)
-    except OperationalError:
-        return request.untried(Untried.UNAVAILABLE)
+    except (OperationalError, InterfaceError) as error:
+        return _unavailable(request, error)
     if admission.finished:
         return stored_result(admission.finished)
     if admission.turned_away:
+        breaker.redeeming.worked()
         return admission.turned_away
     try:
-        return _decide(request, typed, admission)
-    except (_PausedError, DatabaseError) as error:
+        result = _decide(request, typed, admission)
+    except (_PausedError, DatabaseError, InterfaceError) as error:
         # An outage uses nothing up: neither the attempt nor the key.
-        logger.warning("Redeeming is unavailable: %s", _kind_of(error))
         admission.undo()
-        return request.untried(Untried.UNAVAILABLE)
+        return _unavailable(request, error)
+    breaker.redeeming.worked()
+    return result
+
+
+def _unavailable(request: Request, error: Exception | None = None) -> Result:
+    """The answer in an outage; without an error the database was not even asked."""
+    if error:
+        logger.warning("Redeeming is unavailable: %s", _kind_of(error))
+    if breaker.is_away(error):
+        breaker.redeeming.failed()
+    if error is None or breaker.is_away(error):
+        breaker.redeeming.saw(request.account.program_id, request.now)
+    if breaker.answered(error):
+        # The server is there, and something of it works: perhaps it takes the outage's row.
+        breaker.redeeming.note()
+    return request.untried(Untried.UNAVAILABLE)
 
 
 def _kind_of(error: Exception) -> str:
@@ -198,7 +216,8 @@ def _write_redemption(request: Request, facts: Facts, admission: Admission) -> R
                 "key_id": admission.key_id,
                 "address_key": admission.address_key,
                 "program_key": admission.program_key,
-                "previews": facts.previews,
+                # The one that lent its place goes with it.
+                "previews": facts.previews - bool(admission.lent_by),
             },
         )
     return Result(
@@ -235,10 +254,12 @@ def _write_refusal(request: Request, facts: Facts, reason: RefusalReason | None,
                 "address_key": admission.address_key,
                 "program_key": admission.program_key,
                 "previews": 0,
-                "gives_back": not burns,
+                "gives_back": not burns and not admission.lent_by,
             },
         )
         (attempt_id,) = cursor.fetchone()
+    if not burns:
+        admission.return_place()
     previewed = code if reason is None else None
     stretch = facts.stretch() if previewed and previewed.benefit == Benefit.PREMIUM else None
     return Result(
@@ -250,4 +271,5 @@ def _write_refusal(request: Request, facts: Facts, reason: RefusalReason | None,
         granted=granted_by(previewed) if previewed else None,
         premium_until=stretch.end if stretch else None,
         redeemed_at=redeemed_at(reason, code.serial if code else None),
+        fits_from=fits_from(reason, facts),
     )
