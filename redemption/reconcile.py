@@ -144,6 +144,19 @@ _IMPOSSIBLE = {
         WHERE a.premium_until IS DISTINCT FROM
             (SELECT max(upper(period)) FROM redemption_premiumgrant g WHERE g.account_id = a.id)
             AND EXISTS (SELECT FROM redemption_premiumgrant g WHERE g.account_id = a.id)""",
+    "invoices whose credit did not move as they say": """
+        SELECT count(*) FROM redemption_invoice i
+        LEFT JOIN redemption_transfer t ON t.kind = 'renewal'
+            AND t.source = 'invoice:' || i.account_id || ':' || i.starts_on
+        LEFT JOIN redemption_wallet w ON w.id = t.wallet_id
+        LEFT JOIN redemption_transfer r ON r.reverses_id = t.id
+        WHERE coalesce(t.amount, 0) <> i.from_credit
+            OR (r.id IS NOT NULL) <> (i.status = 'failed' AND i.from_credit > 0)
+            OR t.id IS NOT NULL AND (w.account_id, t.currency) IS DISTINCT FROM (i.account_id, i.currency)""",
+    "months paid from credit without their invoice": """
+        SELECT count(*) FROM redemption_transfer t WHERE t.kind = 'renewal' AND t.source LIKE 'invoice:%%'
+            AND NOT EXISTS (SELECT FROM redemption_invoice i
+                WHERE t.source = 'invoice:' || i.account_id || ':' || i.starts_on)""",
 }
 
 
