@@ -113,8 +113,8 @@ class Breaker:
         logger.error("The database keeps failing: redeeming is answered with “unavailable” without asking it.")
 
     def worked(self) -> None:
-        """The database did its part of a try: that makes up for one which it failed, and closes the breaker. Now what it
-        missed can be written down."""
+        """The database did its part of a try, which makes up for one that it failed, and closes the breaker. What it
+        missed can be written down now."""
         if self._next_try is None and not self._failures and not self._seen:
             return
         with self._lock:

@@ -156,3 +156,11 @@ def mail_seal(timestamp: int) -> None:
     from support.seal_exports import mail
 
     mail()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="support.gather_incidents", queueing_lock="gather_incidents")
+def gather_incidents(timestamp: int) -> None:
+    from support.incidents import gather_late
+
+    gather_late()
