@@ -22,8 +22,12 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     UNKNOWN_CARD = "unknown_card"
     UNKNOWN_REPORT = "unknown_report"
+    UNKNOWN_ACCOUNT = "unknown_account"
+    UNKNOWN_CODE = "unknown_code"
+    UNKNOWN_INVOICE = "unknown_invoice"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ALREADY_ACTIVE = "already_active"
+    STILL_RUNNING = "still_running"
     REFUSED = "refused"
     TOO_LARGE = "too_large"
     TOO_MANY_CARDS = "too_many_cards"
@@ -53,9 +57,13 @@ ERRORS: Mapping[ErrorCode, Meaning] = {
     _C.NOT_FOUND: Meaning(404, "Nothing is at this address."),
     _C.UNKNOWN_CARD: Meaning(404, "You have no card with this serial number."),
     _C.UNKNOWN_REPORT: Meaning(404, "You have no report with this reference."),
+    _C.UNKNOWN_ACCOUNT: Meaning(404, "You have no account with this reference."),
+    _C.UNKNOWN_CODE: Meaning(404, "None of your cards has this code."),
+    _C.UNKNOWN_INVOICE: Meaning(404, "You have no invoice with this reference."),
     _C.METHOD_NOT_ALLOWED: Meaning(405, "This address does not take that method."),
     _C.ALREADY_ACTIVE: Meaning(409, "This card is active already: it was sold before."),
     _C.REFUSED: Meaning(409, "It cannot be done."),
+    _C.STILL_RUNNING: Meaning(409, "The first request with this Idempotency-Key is still running: send it again soon."),
     _C.TOO_LARGE: Meaning(413, "That is too large."),
     _C.TOO_MANY_CARDS: Meaning(413, "That is too many cards for one request."),
     _C.ADDRESS_TOO_LONG: Meaning(414, "The address is too long."),
@@ -115,8 +123,8 @@ def error_answer(
     return answer(ERRORS[code].status, error_content(code, message, reference=reference), headers)
 
 
-def documented(*codes: ErrorCode) -> dict[int, type[ErrorBody]]:
+def documented(*codes: ErrorCode, body: type[Schema] = ErrorBody) -> dict[int, type[Schema]]:
     """For an operation's responses: these errors, and those that any request may meet."""
     always = [_C.MALFORMED, _C.UNAUTHORIZED, _C.MISSING_SCOPE, _C.NOT_FOUND, _C.METHOD_NOT_ALLOWED, _C.TOO_LARGE,
               _C.ADDRESS_TOO_LONG, _C.INVALID, _C.TOO_MANY_REQUESTS, _C.INTERNAL_ERROR, _C.UNAVAILABLE]  # fmt: skip
-    return dict.fromkeys(sorted({ERRORS[code].status for code in (*always, *codes)}), ErrorBody)
+    return dict.fromkeys(sorted({ERRORS[code].status for code in (*always, *codes)}), body)

@@ -1,6 +1,7 @@
 """A request that comes twice has one effect and one answer."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 from zlib import crc32
@@ -32,34 +33,61 @@ _Effect = Callable[[], tuple[int, Mapping[str, Any]]]
 _STORED = frozenset({404, 409, 413, 422})
 
 
-@sensitive_variables("name", "request_hash")
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A request and its key. `key` is a digest of what was sent: whoever calls may put anything there."""
+
+    owner: str
+    key: str
+    request_hash: bytes = field(repr=False)
+
+    def hold(self) -> None:
+        """Until the transaction ends, others with the key wait: there is no row yet to wait for."""
+        locks.take(locks.API_REQUESTS, crc32(f"{self.owner}:{self.key}".encode()) >> 1)
+
+    def answered(self) -> HttpResponse | None:
+        """The answer that it had before. ApiError: the key was used for another request."""
+        stored = ApiRequest.objects.filter(owner=self.owner, key=self.key).first()
+        if not stored:
+            return None
+        if bytes(stored.request_hash) != self.request_hash:
+            raise ApiError(ErrorCode.KEY_REUSED)
+        return answer(stored.status, stored.answer, REPLAYED)
+
+    def keep(self, status: int, content: Mapping[str, Any]) -> None:
+        ApiRequest.objects.create(
+            owner=self.owner,
+            key=self.key,
+            request_hash=self.request_hash,
+            status=status,
+            answer=content,
+            at=timezone.now(),
+        )
+
+
+@sensitive_variables("name", "body", "parts")
+def wish_of(request: HttpRequest, api_key: ApiKey) -> Wish:
+    """ApiError: it has no key, or one of another form."""
+    name = _key_of(request)
+    body = rendered(getattr(request, "body_read", None))
+    parts = (str(request.method).encode(), request.path.encode(), body)
+    return Wish(
+        api_key.owner, _keyed(b"desk.api_name", name.encode()).hex(), _keyed(b"desk.api_hash", b"\0".join(parts))
+    )
+
+
 def once(request: HttpRequest, api_key: ApiKey, effect: _Effect) -> HttpResponse:
     """What `effect` answers, a status and JSON, stored in the transaction of what it does. It may refuse by ApiError.
 
     Of two at once with the same key, the second waits and then gets the first one's answer.
     """
-    name = _key_of(request)
-    # Kept as a digest: whoever calls may put anything there.
-    key = _keyed(b"desk.api_name", name.encode()).hex()
-    body = rendered(getattr(request, "body_read", None))
-    parts = (str(request.method).encode(), request.path.encode(), body)
-    request_hash = _keyed(b"desk.api_hash", b"\0".join(parts))
+    wish = wish_of(request, api_key)
     with transaction.atomic():
-        # There is no row yet to wait for.
-        locks.take(locks.API_REQUESTS, crc32(f"{api_key.owner}:{key}".encode()) >> 1)
-        if stored := ApiRequest.objects.filter(owner=api_key.owner, key=key).first():
-            if bytes(stored.request_hash) != request_hash:
-                raise ApiError(ErrorCode.KEY_REUSED)
-            return answer(stored.status, stored.answer, REPLAYED)
+        wish.hold()
+        if again := wish.answered():
+            return again
         status, content = _answer_of(effect)
-        ApiRequest.objects.create(
-            owner=api_key.owner,
-            key=key,
-            request_hash=request_hash,
-            status=status,
-            answer=content,
-            at=timezone.now(),
-        )
+        wish.keep(status, content)
     return answer(status, content)
 
 

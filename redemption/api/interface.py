@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -66,8 +67,9 @@ class KeyWith(HttpBearer):
         return find_key(token, timezone.now())
 
 
-def make_api(*, title: str, version: str, description: str, namespace: str) -> NinjaAPI:
-    """No page of documentation: its scripts would come from elsewhere. The description itself is open to anybody."""
+def make_api(*, title: str, version: str, description: str, namespace: str, code_field: str = "") -> NinjaAPI:
+    """No page of documentation: its scripts would come from elsewhere. The description itself is open to anybody.
+    `code_field` is where a body may hold a code; anywhere else it is refused."""
     api = NinjaAPI(
         title=title,
         version=version,
@@ -80,7 +82,7 @@ def make_api(*, title: str, version: str, description: str, namespace: str) -> N
     handlers: Mapping[type[Exception], Any] = {
         ApiError: _on_api_error,
         AuthenticationError: _on_no_key,
-        ValidationError: _on_invalid,
+        ValidationError: partial(_on_invalid, code_field=code_field),
         HttpError: _on_http_error,
         Http404: lambda request, error: error_answer(ErrorCode.NOT_FOUND),
         RequestDataTooBig: lambda request, error: error_answer(ErrorCode.TOO_LARGE),
@@ -127,9 +129,12 @@ def _on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 @sensitive_variables()
-def _on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+def _on_invalid(request: HttpRequest, error: ValidationError, *, code_field: str) -> HttpResponse:
     """Names the field, and says nothing of what stood in it. A code is told apart by its shape, and never looked up."""
-    texts = islice(_texts(getattr(request, "body_read", None)), _MOST_TEXTS)
+    body = getattr(request, "body_read", None)
+    if code_field and isinstance(body, dict):
+        body = {name: value for name, value in body.items() if name != code_field}
+    texts = islice(_texts(body), _MOST_TEXTS)
     if CodeSpotter().holds_code(text[:MAX_TYPED] for text in texts):
         return error_answer(ErrorCode.LOOKS_LIKE_A_CODE)
     found = error.errors[0]

@@ -1,6 +1,7 @@
-"""How often a key may ask, and how often an address may try without one."""
+"""How often a key may ask, how often about codes that are none, and how often an address may try without a key."""
 
 import math
+import random
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -11,13 +12,45 @@ from redemption.admission import address_key
 from redemption.api.errors import ApiError, ErrorCode
 from redemption.models import ApiKey, ThrottleScope
 
+STRIPES = 16
 _MINUTE = timedelta(minutes=1)
+_SOON = 5
 
 
 def count_request(key: ApiKey, now: datetime) -> None:
     """ApiError: one too many in the minute."""
-    limit = throttle.Limit(settings.API_REQUESTS_PER_MINUTE, _MINUTE)
-    _turn_away(throttle.hit(ThrottleScope.API_KEY, str(key.pk), limit, now), now)
+    if key.program_id:
+        # Spread over many rows: all of a platform's customers come with one key, and would wait for one counter.
+        limit = throttle.Limit(-(-settings.PLATFORM_REQUESTS_PER_MINUTE // STRIPES), _MINUTE)
+        counter = f"{key.pk}:{random.randrange(STRIPES)}"  # noqa: S311
+    else:
+        limit, counter = throttle.Limit(settings.API_REQUESTS_PER_MINUTE, _MINUTE), str(key.pk)
+    _turn_away(throttle.hit(ThrottleScope.API_KEY, counter, limit, now), now)
+
+
+def count_guess(key: ApiKey, now: datetime) -> None:
+    """A code asked about, before it is looked up. ApiError: too many of the window's were unknown."""
+    _turn_away(throttle.hit(ThrottleScope.API_KEY, _guesses(key), _guess_limit(), now), now)
+
+
+def forgive_guess(key: ApiKey, now: datetime) -> None:
+    """The code asked about at `now` was one of ours: no guess."""
+    throttle.take_back(ThrottleScope.API_KEY, _guesses(key), now)
+
+
+def retry_after(until: datetime | None, now: datetime) -> dict[str, str]:
+    """The header; a few seconds where nobody knows."""
+    seconds = math.ceil((until - now).total_seconds()) if until else _SOON
+    return {"Retry-After": str(max(1, seconds))}
+
+
+def _guesses(key: ApiKey) -> str:
+    # All keys of a program together: a rotated one begins at no nought.
+    return f"{key.owner}:guesses"
+
+
+def _guess_limit() -> throttle.Limit:
+    return throttle.Limit(settings.ATTEMPTS_PER_PLATFORM, timedelta(hours=settings.ATTEMPT_WINDOW_HOURS))
 
 
 def count_failure(request: HttpRequest, now: datetime) -> None:
@@ -33,5 +66,4 @@ def count_failure(request: HttpRequest, now: datetime) -> None:
 
 def _turn_away(blocked_until: datetime | None, now: datetime) -> None:
     if blocked_until:
-        seconds = max(1, math.ceil((blocked_until - now).total_seconds()))
-        raise ApiError(ErrorCode.TOO_MANY_REQUESTS, headers={"Retry-After": str(seconds)})
+        raise ApiError(ErrorCode.TOO_MANY_REQUESTS, headers=retry_after(blocked_until, now))

@@ -1,0 +1,1 @@
+"""What programs’ platforms ask and tell: redeeming for their customers, accounts, cards and invoices."""
