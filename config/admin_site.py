@@ -29,6 +29,11 @@ class Autocomplete(AutocompleteJsonView):
 class DeskSite(UnfoldAdminSite):
     index_title = "What you may open"
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Without the colours, which the shell would write into the page as a style element: a stylesheet has them."""
+        context: dict[str, Any] = super().each_context(request)
+        return {**context, "colors": {}}
+
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., HttpResponseBase]:
         """Customers, and staff without the permission, get the answer for pages that do not exist."""
         inner = super().admin_view(view, cacheable)
