@@ -38,6 +38,7 @@ _CREDITS = [
     ("Exports", "download", "exports", _P.EXPORT),
 ]
 _HOUSE = [
+    ("Outages", "power_off", "outages", _P.SWITCH_REDEEMING),
     ("Known errors", "rule", "admin:support_knownerror_changelist", _P.MANAGE_DESK),
     ("Macros", "quick_phrases", "admin:support_macro_changelist", _P.MANAGE_DESK),
     ("Opening hours", "schedule", "admin:support_openinghours_changelist", _P.MANAGE_DESK),

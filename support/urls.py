@@ -28,6 +28,7 @@ from support.views.move_card import move_card
 from support.views.new_compromised import new_compromised
 from support.views.new_credit import new_credit
 from support.views.new_ticket import new_ticket
+from support.views.outages import outages, switch
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
 from support.views.seals import seals
@@ -54,6 +55,8 @@ urlpatterns = [
     path("approvals/<int:pk>/<str:verb>/", decide, name="decide"),
     path("credits/", credits, name="credits"),
     path("credits/list/", credit_list, name="credit_list"),
+    path("outages/", outages, name="outages"),
+    path("outages/<slug:slug>/<str:way>/", switch, name="switch_redeeming"),
     path("reports/liability/", liability, name="liability"),
     path("reports/failures/", failures, name="failures"),
     path("reports/signals/", signals, name="signals"),

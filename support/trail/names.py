@@ -131,6 +131,7 @@ _REPORTS = {
     "limits": ("limits", "credit_policy"),
     "stops": ("stops of credits", "stop_credits"),
     "seals": ("seals", "seals"),
+    "outages": ("outages", "outages"),
 }
 
 
