@@ -9,8 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.views.decorators.debug import sensitive_variables
 
-from redemption import claim
+from redemption import challenge, claim
+from redemption.confirming import lend_place, return_place
 from redemption.models import Account, AttemptOutcome, Channel, IdempotencyKey, ThrottleScope
 from redemption.patterns import Typed
 from redemption.references import Untried, sign
@@ -66,6 +68,9 @@ class Admission:
         now, account = request.now, request.account
         self.turned_away: Result | None = None
         self.finished: int | None = None
+        self.account_id = account.pk
+        # The moment of the preview whose place among the account's counted tries this one has.
+        self.lent_by: datetime | None = None
         scope = request.key_scope or f"account:{account.pk}"
         request_hash = _request_hash(request, typed)
         window = timedelta(hours=settings.ATTEMPT_WINDOW_HOURS)
@@ -108,13 +113,30 @@ class Admission:
         decisions = dict(zip(keys, zip(row[2::2], row[3::2], strict=True), strict=True))
         blocks = {limit_scope: until for limit_scope, (admitted, until) in decisions.items() if admitted is False}
         if blocks:
-            # Turned away: nothing is stored on the key, and the scopes that had let it in have not seen it.
-            for blocked in blocks:
-                del self.counted[blocked]
-            self.undo()
-            by_program = set(blocks) == {ThrottleScope.PROGRAM}
-            kind = Untried.UNAVAILABLE if by_program else Untried.THROTTLED
-            self.turned_away = request.untried(kind, max(blocks.values()))
+            self._turn_away_or_let_past(request, typed, blocks)
+
+    @sensitive_variables("typed")
+    def _turn_away_or_let_past(self, request: Request, typed: Typed, blocks: dict[ThrottleScope, datetime]) -> None:
+        """A flood does not keep out who has shown that he reads the account's mail; nor does the account's own limit
+        keep out the code whose preview has reached it. Nobody else's counter lets anybody past."""
+        now, account_id = request.now, request.account.pk
+        for blocked in blocks:
+            del self.counted[blocked]
+        left = set(blocks)
+        if ThrottleScope.PROGRAM in left and challenge.has_passed(account_id, now):
+            left.remove(ThrottleScope.PROGRAM)
+            # Not counted there: nobody's try of the same moment is given back for this one.
+            self.program_key = ""
+        if ThrottleScope.ACCOUNT in left and request.wanted == AttemptOutcome.REDEEMED:
+            self.lent_by = lend_place(account_id, typed.digests, now)
+            if self.lent_by:
+                left.remove(ThrottleScope.ACCOUNT)
+        if not left:
+            return
+        # Nothing is stored on the key, and the scopes that had let it in have not seen it.
+        self.undo()
+        kind = Untried.CHALLENGE if left == {ThrottleScope.PROGRAM} else Untried.THROTTLED
+        self.turned_away = request.untried(kind, max(blocks[scope] for scope in left))
 
     def answered(self) -> int | None:
         """The attempt that another run of the same key made, because this one outlived its lease."""
@@ -126,9 +148,15 @@ class Admission:
             IdempotencyKey.objects.filter(pk=self.key_id, attempt=None).delete()
             for scope, key in self.counted.items():
                 take_back(scope, key, self.counted_at)
+            self.return_place()
         except DatabaseError:
             # The database is away. The lease ends by itself, and a rerun of the key is not counted again.
             return
+
+    def return_place(self) -> None:
+        """The preview counts again in the place of this try."""
+        if self.lent_by:
+            return_place(self.account_id, self.lent_by, self.counted_at)
 
 
 def address_key(address: str) -> str:

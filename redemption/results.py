@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from redemption.eligibility import CodeFacts
-from redemption.models import Attempt, AttemptOutcome, Program, Redemption, Replacement
+from redemption.eligibility import CodeFacts, Facts, works_from
+from redemption.facts import read_facts
+from redemption.models import Attempt, AttemptOutcome, Benefit, Program, Redemption, Replacement
 from redemption.models.product import benefit_text
 from redemption.references import Untried
 from redemption.refusals import Answer, RefusalReason
@@ -26,6 +27,8 @@ class Result:
     blocked_until: datetime | None = None
     # Only where the account that asks has redeemed the code itself.
     redeemed_at: datetime | None = None
+    # Where the account has too much premium time ahead: the first day on which it has not.
+    fits_from: date | None = None
 
     @property
     def is_redeemed(self) -> bool:
@@ -66,13 +69,20 @@ def redeemed_at(reason: RefusalReason | None, serial: int | None) -> datetime | 
     return Redemption.objects.values_list("at", flat=True).get(code=serial)
 
 
+def fits_from(reason: RefusalReason | None, facts: Facts) -> date | None:
+    works = works_from(reason, facts) if reason == RefusalReason.STACKING_CAP else None
+    return works.date() if works else None
+
+
 def granted_by(code: CodeFacts) -> tuple[str, int, str, int, int]:
     return (code.benefit, code.value, code.code_currency, code.months, code.days)
 
 
 def stored_result(attempt_id: int) -> Result:
     """The answer that an attempt was given, from what it wrote: what a repeated key gets."""
-    attempt = Attempt.objects.select_related("redemption__premium_grant", "code__batch__product").get(pk=attempt_id)
+    attempt = Attempt.objects.select_related("account", "redemption__premium_grant", "code__batch__product").get(
+        pk=attempt_id
+    )
     redemption = getattr(attempt, "redemption", None)
     grant = getattr(redemption, "premium_grant", None)
     granted = None
@@ -85,6 +95,12 @@ def stored_result(attempt_id: int) -> Result:
         benefit = attempt.code.batch.product.benefit
         granted = (benefit, redemption.value, redemption.currency, redemption.months, redemption.days)
     reason = RefusalReason(attempt.reason) if attempt.reason else None
+    fits = None
+    until = grant.period.upper if grant else None
+    if reason == RefusalReason.STACKING_CAP:
+        fits = fits_from(reason, read_facts(attempt.account, serial=attempt.code_id, now=attempt.at))
+    elif attempt.outcome == AttemptOutcome.PREVIEWED and granted and granted[0] == Benefit.PREMIUM:
+        until = read_facts(attempt.account, serial=attempt.code_id, now=attempt.at).stretch().end
     return Result(
         AttemptOutcome(attempt.outcome),
         attempt.reference,
@@ -92,6 +108,7 @@ def stored_result(attempt_id: int) -> Result:
         reason=reason,
         serial=attempt.code_id,
         granted=granted,
-        premium_until=grant.period.upper if grant else None,
+        premium_until=until,
         redeemed_at=redeemed_at(reason, attempt.code_id),
+        fits_from=fits,
     )

@@ -147,7 +147,7 @@ def test_an_address_is_limited_over_all_its_accounts(settings):
     assert sorted(len(counter.recent) for counter in Throttle.objects.filter(scope="account")) == [0, 1, 1, 1, 1]
 
 
-def test_a_flood_of_guesses_at_a_program_is_told_to_come_again(settings):
+def test_a_flood_of_guesses_at_a_program_asks_for_a_number_by_mail(settings):
     settings.ATTEMPTS_PER_PROGRAM = 64
     program = factories.program()
     unknown = factories.card(factories.batch()).text
@@ -156,7 +156,7 @@ def test_a_flood_of_guesses_at_a_program_is_told_to_come_again(settings):
         redeem(account=factories.account(program), text=unknown, channel=Channel.WEB, now=NOON).answer
         for _ in range(66)
     }
-    assert answers == {Answer.NOT_VALID, Answer.UNAVAILABLE}
+    assert answers == {Answer.NOT_VALID, Answer.CHALLENGE}
     counted = sum(len(counter.recent) for counter in Throttle.objects.filter(scope="account"))
     assert counted == Attempt.objects.count()
     assert redeem(
