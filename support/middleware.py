@@ -11,15 +11,18 @@ from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 
-# The desk's tickets; what is reported by a retailer's people, and by agents for them.
-_TAKES_FILES = re.compile(r"/tickets/|/retailer/reports/(new|[^/]+/write)/$|/compromised/new/$")
+# The desk's tickets; what is reported by a retailer's people, and by agents for them; what customers write to support.
+_TAKES_FILES = re.compile(
+    r"/tickets/|/retailer/reports/(new|[^/]+/write)/$|/compromised/new/$|/account/requests/(new|[^/]+/write)/$"
+)
 
 
 class RefusesTooMuch:
     """Answers a form of megabytes with 413 and a sentence, where Django says 400 and logs a stack trace.
 
-    Django counts no files: a form with files of any size would be read to its end. Files are sent to the tickets' and
-    the reports' pages only, by people who have signed in. Stands before the CSRF check, which reads the form first.
+    Django counts no files: a form with files of any size would be read to its end. Files are sent to the tickets', the
+    reports' and the requests' pages only, by people who have signed in. Stands before the CSRF check, which reads the
+    form first.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

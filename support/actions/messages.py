@@ -138,7 +138,8 @@ def add_customer_message(
     now = now or timezone.now()
     # A retailer's people read on their report's page what was kept.
     report = CompromiseReport.objects.select_related("retailer").filter(ticket=ticket).first()
-    is_told_back = report is not None
+    # So does a customer who has signed in, on his request's page.
+    is_told_back = report is not None or author is not None
     if report and mail_id:
         # What comes by the portal was counted there.
         body = _counted(body, report.retailer, now)
@@ -159,8 +160,9 @@ def add_customer_message(
             send_key=send_key,
             at=now,
         )
-        if ticket.code is None and text.serials:
-            ticket.code = Code.objects.filter(pk__in=text.serials).first()
+        serials = text.serials if report or not author else redact(body).serials
+        if ticket.code is None and serials:
+            ticket.code = Code.objects.filter(pk__in=serials).first()
         changes = {}
         if ticket.status not in (TicketStatus.NEW, TicketStatus.OPEN) and not ticket.merged_into_id:
             changes["status"] = [ticket.status, TicketStatus.OPEN]

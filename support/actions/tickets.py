@@ -14,6 +14,7 @@ from redemption.roles import Permission
 from support import audit
 from support.models import (
     AuditAction,
+    KnownError,
     Message,
     MessageKind,
     Priority,
@@ -49,13 +50,16 @@ def open_ticket(
     subject: str,
     body: str,
     by: User | None = None,
+    author: User | None = None,
     requester_name: str = "",
     requester_email: str = "",
     account: Account | None = None,
     code: Code | None = None,
     program: Program | None = None,
     retailer: Retailer | None = None,
+    answer_reference: str = "",
     error_message: str = "",
+    known_error: KnownError | None = None,
     surface: str = "",
     steps_tried: list[str] | None = None,
     priority: Priority = Priority.NORMAL,
@@ -66,8 +70,9 @@ def open_ticket(
 ) -> Ticket:
     """A new ticket with the customer's first message, both without codes: a code in them becomes a link to its card.
 
-    `by`: the agent who writes a call or a chat down; None where the customer wrote it. The same `send_key` again gives
-    the ticket that was opened first.
+    `by`: the agent who writes a call or a chat down; None where the customer wrote it. `author`: the customer, where he
+    has signed in; he reads again what is kept, so no mask tells him whether a code is real. The same `send_key` again
+    gives the ticket that was opened first.
     """
     now = now or timezone.now()
     if by and not by.may(Permission.ANSWER_TICKETS):
@@ -75,6 +80,9 @@ def open_ticket(
     told, seen, text, said = redact(subject), redact(error_message), redact(body), redact(quoted)
     name = redact(requester_name).text[:150]
     serials = [*text.serials, *seen.serials, *told.serials, *said.serials]
+    if author:
+        told, seen, text = (redact(one, is_told_back=True) for one in (subject, error_message, body))
+        name = redact(requester_name, is_told_back=True).text[:150]
     if code is None and serials:
         code = Code.objects.filter(pk__in=serials).select_related("batch__product").first()
     if code and program is None:
@@ -96,8 +104,9 @@ def open_ticket(
             code=code,
             program=program,
             retailer=retailer,
+            answer_reference=answer_reference,
             error_message=seen.text[:500],
-            known_error=surely(seen.text, f"{told.text}\n{text.text}", program=program),
+            known_error=known_error or surely(seen.text, f"{told.text}\n{text.text}", program=program),
             surface=surface,
             steps_tried=steps_tried or [],
             priority=priority,
@@ -109,6 +118,7 @@ def open_ticket(
         Message.objects.create(
             ticket=ticket,
             kind=MessageKind.CUSTOMER,
+            author=author,
             author_name=name,
             body=text.text,
             quoted=said.text,
@@ -116,10 +126,12 @@ def open_ticket(
             send_key=send_key,
             at=now,
         )
-        actor = by or User.objects.system()
-        TicketEvent.objects.create(ticket=ticket, at=now, by=actor, kind=TicketEventKind.OPENED)
-        if by:
-            audit.record(AuditAction.TICKET_CREATED, by=by, target=f"ticket:{ticket.pk}")
+        actor = by or author
+        TicketEvent.objects.create(
+            ticket=ticket, at=now, by=actor or User.objects.system(), kind=TicketEventKind.OPENED
+        )
+        if actor:
+            audit.record(AuditAction.TICKET_CREATED, by=actor, target=f"ticket:{ticket.pk}")
     return ticket
 
 

@@ -1,17 +1,15 @@
 """A customer's account, all on one page: what bears on redeeming, its tickets and its story, its credit with every
 movement, premium time, what it redeemed and what it tried."""
 
-from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from redemption.models import Account, Attempt, PremiumGrant, Redemption, Throttle, ThrottleScope
+from redemption.models import Account, Attempt, PremiumGrant, Redemption
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit, ticket_search
@@ -23,6 +21,7 @@ from support.permissions import requires
 from support.references import read_reference
 from support.statement import statement
 from support.timeline import account_timeline
+from support.tries import tries_of
 
 PER_PAGE = 25
 
@@ -40,14 +39,14 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
         attempts = attempts.filter(pk__lt=before)
     # One more than is shown says whether there are older ones, without counting.
     tried = list(attempts[: PER_PAGE + 1])
-    blocked_until, left = _tries(found, timezone.now())
+    tries = tries_of(found, timezone.now())
     tickets = part(request, "tickets", ticket_search.of_account(found, by=request.user))
     context = {
         "account": found,
         "looked_at": f"account:{found.pk}",
         "program": found.program,
-        "blocked_until": blocked_until,
-        "attempts_left": left,
+        "blocked_until": tries.blocked_until,
+        "attempts_left": tries.left,
         "tickets": tickets,
         "new_ticket_query": urlencode({"account": found.reference}),
         "timeline": account_timeline(found, tickets.rows),
@@ -70,17 +69,3 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
         "is_first_page": not before,
     }
     return page(request, "support/account.html", context, title=f"Account {found.reference}")
-
-
-def _tries(found: Account, now: datetime) -> tuple[datetime | None, int | None]:
-    """Until when the account is blocked, if it is, and how many failures it has left; None: there is no limit."""
-    if not settings.ATTEMPTS_PER_ACCOUNT:
-        return None, None
-    counter = Throttle.objects.filter(scope=ThrottleScope.ACCOUNT, key=str(found.pk)).first()
-    if not counter:
-        return None, settings.ATTEMPTS_PER_ACCOUNT
-    if counter.blocked_until and counter.blocked_until > now:
-        return counter.blocked_until, 0
-    since = now - timedelta(hours=settings.ATTEMPT_WINDOW_HOURS)
-    recent = 0 if counter.blocked_until else sum(tried > since for tried in counter.recent)
-    return None, settings.ATTEMPTS_PER_ACCOUNT - recent
