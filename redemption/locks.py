@@ -28,6 +28,8 @@ REPORTS = 12
 SIGNS = 14
 # Of two requests of machines with one idempotency key, the second waits.
 API_REQUESTS = 13
+# Whoever makes a key for a program's platform.
+PLATFORM_KEYS = 15
 
 
 def share(lock: int, row_id: int) -> None:

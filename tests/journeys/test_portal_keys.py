@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from redemption.models import ApiScope, MemberRole
+from redemption.models import TILL_SCOPES, MemberRole
 from support.actions.keys import make_key, revoke_key
 from tests import factories
 from tests.journeys.states import State, goes_to
@@ -49,7 +49,7 @@ def test_the_pages_of_keys_can_be_read_by_everybody(open_page, look):  # noqa: F
     retailer = factories.retailer(name="Warenhaus Featherstonehaugh-Cholmondeley & Söhne")
     manager = factories.member(retailer, MemberRole.MANAGER, name="Wilhelmina Featherstonehaugh-Cholmondeley")
     name = "Kassensysteme aller Häuser nördlich des Mains, Ersatzgeräte"
-    live, gone = (make_key(retailer=retailer, name=name, scopes=list(ApiScope), by=manager).key for _ in range(2))
+    live, gone = (make_key(retailer=retailer, name=name, scopes=TILL_SCOPES, by=manager).key for _ in range(2))
     revoke_key(gone, by=manager)
     states = [
         State("portal keys", goes_to("/retailer/keys/")),
