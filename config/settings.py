@@ -112,6 +112,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Around all that answers browsers.
     "redemption.api.middleware.InterfacesStandApart",
+    # Before anything that asks the database.
+    "redemption.middleware.OutagesNeedNoDatabase",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     # Before the CSRF check, which reads the form.

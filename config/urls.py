@@ -17,3 +17,5 @@ urlpatterns = [
     path("status/", status, name="status"),
     path("", include("support.urls")),
 ]
+
+handler500 = "redemption.views.away.server_error"

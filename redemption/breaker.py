@@ -61,8 +61,8 @@ class Breaker:
         # While open: when the next one may find out.
         self._next_try: float | None = None
         self._next_entry = 0.0
-        # What was seen and not noted yet: the first and the last failure of each program.
-        self._seen: dict[int, tuple[datetime, datetime]] = {}
+        # What was seen and not noted yet: the first and the last failure of each program; None: of all.
+        self._seen: dict[int | None, tuple[datetime, datetime]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -127,9 +127,9 @@ class Breaker:
 
     # --- What it saw
 
-    def saw(self, program_id: int, at: datetime) -> None:
-        """A try at this program was answered “unavailable” because of the database. Failures that open nothing are no
-        outage: what is seen while the breaker is open is one."""
+    def saw(self, program_id: int | None, at: datetime) -> None:
+        """A try at this program was answered “unavailable” because of the database; None: at which one could not be
+        found out, and so at all. Failures that open nothing are no outage; what is seen while it is open is one."""
         if self.is_open:
             self._keep(program_id, at, at)
 
@@ -145,7 +145,7 @@ class Breaker:
             except (DatabaseError, InterfaceError):
                 self._keep(program_id, first, last)
 
-    def _keep(self, program_id: int, first: datetime, last: datetime) -> None:
+    def _keep(self, program_id: int | None, first: datetime, last: datetime) -> None:
         with self._lock:
             earliest, latest = self._seen.get(program_id, (first, last))
             self._seen[program_id] = min(earliest, first), max(latest, last)

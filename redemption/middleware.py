@@ -1,4 +1,5 @@
-"""What an address may not hold: codes, because addresses are logged and shared, and NUL, which no text column takes."""
+"""What comes before customers' and everybody's views. What an address may not hold: codes, because addresses are logged
+and shared, and NUL, which no text column takes. And what is answered without the database."""
 
 from collections.abc import Callable
 
@@ -6,13 +7,17 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 
+from redemption.breaker import redeeming
 from redemption.code_spotting import CodeSpotter
+from redemption.views.away import REDEEMING, unavailable
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 # Our own have a few hundred; looking for codes in one takes time that grows with it.
 LONGEST_ADDRESS = 4096
+STATUS = "/status/"
 
 
 class CodesStayOutOfAddresses:
@@ -35,4 +40,23 @@ class CodesStayOutOfAddresses:
         if in_query or in_path:
             messages.warning(request, "Codes don’t belong in addresses: type them into the look-up.")
             return redirect("/" if in_path else request.path)
+        return self.get_response(request)
+
+
+class OutagesNeedNoDatabase:
+    """The status page answers whoever asks the same, so no session is looked up for it; and while the breaker is open
+    nobody who wants to redeem waits for the database before he is told: not even for who is signed in.
+
+    Stands within what gives interfaces' answers their shape, and before sessions.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info == STATUS:
+            request.META.pop("HTTP_COOKIE", None)
+        elif request.path_info.startswith(REDEEMING) and not redeeming.lets_in():
+            redeeming.saw(None, timezone.now())
+            return unavailable()
         return self.get_response(request)

@@ -96,7 +96,7 @@ _NOTE = """
     SELECT p.id, 'breaker', '', %(first)s::timestamptz, %(last)s::timestamptz, %(by)s::bigint,
         CASE WHEN %(is_over)s::bool THEN %(last)s::timestamptz END, CASE WHEN %(is_over)s::bool THEN %(by)s::bigint END
     FROM redemption_program AS p
-    WHERE p.id = %(program)s::bigint AND NOT (%(is_over)s::bool AND EXISTS (
+    WHERE (%(program)s::bigint IS NULL OR p.id = %(program)s::bigint) AND NOT (%(is_over)s::bool AND EXISTS (
         SELECT FROM redemption_outage AS n WHERE n.program_id = p.id AND n.started_at <= %(last)s::timestamptz
             AND coalesce(n.ended_at >= %(first)s::timestamptz, true)))
     ON CONFLICT (program_id) WHERE ended_at IS NULL DO UPDATE
@@ -105,8 +105,9 @@ _NOTE = """
                 ELSE o.started_at END"""
 
 
-def note(program_id: int, *, first: datetime, last: datetime, now: datetime) -> None:
-    """The breaker's: redeeming failed from `first` to `last`. Noted twice it is the same as once."""
+def note(program_id: int | None, *, first: datetime, last: datetime, now: datetime) -> None:
+    """The breaker's: redeeming failed from `first` to `last`, at one program or (None) at all. Noted twice it is the
+    same as once."""
     parameters: dict[str, Any] = {
         "program": program_id,
         "first": first,

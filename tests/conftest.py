@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 
+from redemption import breaker, status_board
 from tests import owner
 
 # A busy machine is slow, and says nothing about the code: figures are tests/bench's business.
@@ -43,3 +44,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     if item.get_closest_marker("as_owner"):
         owner.be(settings.DATABASE_APPLICATION)
+
+
+@pytest.fixture(autouse=True)
+def _the_breaker_is_closed() -> None:
+    """A process has one, and what a test let fail is none of the next one's business; nor what it read of outages."""
+    breaker.redeeming.reset()
+    status_board.forget()
