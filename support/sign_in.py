@@ -1,4 +1,4 @@
-"""Signing in: who may start an account, what is recorded, and how allauth's pages come to look like the desk."""
+"""Signing in and up: who may, what is recorded, and what the sign-in pages do otherwise than allauth would."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -9,7 +9,13 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
 from allauth.account.authentication import get_authentication_records
-from allauth.core import context
+from allauth.account.internal.flows.email_verification import get_address_for_user, send_verification_email_to_address
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_confirmed
+from allauth.account.stages import EmailVerificationStage
+from allauth.core import context as current
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import (
@@ -22,32 +28,107 @@ from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
-from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from redemption.models import User
-from support import landing
+from redemption.roles import STAFF_ROLES, Role
+from support import landing, lockout
 from support.audit import record
+from support.linking import link_accounts
+from support.lockout import Guess, LockedOutError
 from support.models import AuditAction
+from support.pages import see_other
+
+# A new customer's password, until his address is verified; and how long it may wait.
+CHOSEN_PASSWORD = "password_until_verified"  # noqa: S105
+_WAITS_AT_MOST = 30 * 60
+# Mails that anybody can have sent to any address.
+_ASKED_FOR = {
+    f"account/email/{name}"
+    for name in (
+        *("login_code", "password_reset_key", "unknown_account", "account_already_exists"),
+        *("email_confirmation", "email_confirmation_signup"),
+    )
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "This address and this password do not belong together.",
+        "incorrect_code": "This code is not right, or it is too old.",
+        "incorrect_password": "This password is not right.",
+        "too_many_login_attempts": (
+            f"Too many tries: this one was not looked at. Wait {settings.SIGN_IN_WINDOW_MINUTES} minutes, or sign in "
+            "in another way. A new password, set by mail, works at once."
+        ),
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Closed: people are added by an administrator."""
-        return False
+        """For customers, whatever the form says: staff are added by an administrator, members are invited."""
+        return True
+
+    @sensitive_variables()
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """A new customer, without a password: the chosen one waits in his session until he has shown that the address
+        is his. Else whoever signs up with another person's address would share the sign-in with him once he verifies
+        it, and would learn before, by signing in, that nobody had it."""
+        super().save_user(request, user, form, commit=False)
+        if user.has_usable_password():
+            request.session[CHOSEN_PASSWORD] = {"email": user.email, "hash": user.password, "at": time.time()}
+        user.set_unusable_password()
+        user.role = Role.CUSTOMER
+        with transaction.atomic():
+            user.save()
+            record(AuditAction.SIGN_IN_CHANGED, by=user, did="signed_up")
+        return user
+
+    @sensitive_variables()
+    def login(self, request: HttpRequest, user: User) -> None:
+        """A mailed code alone does not open what is staff's or a retailer's: whoever reads the mail would be in."""
+        known_by = {entry["method"] for entry in get_authentication_records(request, user)}
+        if needs_more_than_mail(user) and not known_by & {"password", "mfa"}:
+            clear_login(request)
+            raise ImmediateHttpResponse(redirect("account_login"))
+        chosen = request.session.pop(CHOSEN_PASSWORD, None)
+        if (
+            chosen
+            and chosen["email"] == user.email
+            and time.time() - chosen["at"] < _WAITS_AT_MOST
+            and not user.has_usable_password()
+        ):
+            user.password = chosen["hash"]
+            with transaction.atomic():
+                user.save(update_fields=["password"])
+                record(AuditAction.SIGN_IN_CHANGED, by=user, did="password")
+        super().login(request, user)
+
+    def get_login_stages(self) -> list[str]:
+        stages: list[str] = super().get_login_stages()
+        verifies = "allauth.account.stages.EmailVerificationStage"
+        return [f"{__name__}.VerifiesWhoSignsUp" if stage == verifies else stage for stage in stages]
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """Each to the page that is theirs: the desk exists for staff only."""
+        """Each to the page that is theirs: the desk exists for staff only. A new customer has to start an account."""
         assert isinstance(request.user, User)
+        if request.user.role == Role.CUSTOMER and not request.user.accounts.exists():
+            return reverse("start_account")
         return landing.first_page(request.user) or reverse("mfa_index")
+
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
+        assert isinstance(self.request.user, User)
+        is_customer = self.request.user.role == Role.CUSTOMER and self.request.user.accounts.exists()
+        return reverse("customer_account") if is_customer else self.get_login_redirect_url(self.request)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """Records the sign-in before the session's cookie goes out: if it cannot be recorded, nobody is signed in."""
         record(AuditAction.SIGNED_IN, by=user)
+        # Also such as a platform has told us of since.
+        link_accounts(user)
         if kwargs["redirect_url"] == resolve_url(settings.LOGIN_REDIRECT_URL):
             # The bare address was opened, which is sent here as if the desk had been asked for.
             kwargs["redirect_url"] = self.get_login_redirect_url(request)
@@ -55,10 +136,37 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     @sensitive_variables()
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Counted before it is checked, and given back when it was right."""
+        address = str(credentials.get("email", ""))
+        try:
+            tried = lockout.begin(Guess.PASSWORD, address, self.get_client_ip(request))
+        except LockedOutError:
+            raise self.validation_error("too_many_login_attempts") from None
+        user: User | None = super().authenticate(request, **credentials)
+        if user:
+            tried.give_back()
+        else:
+            lockout.failed(tried, Guess.PASSWORD, by=_tried_for(address))
+        return user
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """What anybody may ask for is sent so often and no more; the answer in the browser is the same."""
+        request = current.request
+        if (
+            template_prefix in _ASKED_FOR
+            # An administrator sends many people their links.
+            and not (request.user.is_authenticated and request.user.is_staff)
+            and not lockout.may_mail(email, self.get_client_ip(request))
+        ):
+            return
+        super().send_mail(template_prefix, email, context)
+
+    @sensitive_variables()
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Nothing that was typed is kept: some type their password where the address belongs."""
         super().authentication_failed(request, **credentials)
-        tried = User.objects.filter(email__iexact=str(credentials.get("email", ""))[:254]).first()
+        tried = _tried_for(str(credentials.get("email", "")))
         record(
             AuditAction.SIGN_IN_FAILED,
             by=tried or User.objects.system(),
@@ -79,12 +187,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """By oneself: by the form, or by a link from a mail, while nobody is signed in."""
         with transaction.atomic():
             super().set_password(user, password)
-            did = "password" if context.request.user == user else "password_by_mail"
+            did = "password" if current.request.user == user else "password_by_mail"
             record(AuditAction.SIGN_IN_CHANGED, by=user, did=did)
+            lockout.lift(Guess.PASSWORD, user.email)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Not within minutes of signing in: who is sent from there to set a factor up has just typed the password."""
-        records = get_authentication_records(context.request, context.request.user)
+        records = get_authentication_records(current.request, current.request.user)
         if records and time.time() - records[-1]["at"] < REAUTHENTICATION_TIMEOUT:
             return False
         required: bool = super().is_reauthentication_required(app=app, **kwargs)
@@ -96,6 +205,36 @@ class AccountAdapter(DefaultAccountAdapter):
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         by_factor = [method for method in methods if method["id"].startswith("mfa_")]
         return by_factor if by_factor and (user.is_staff or user.memberships.exists()) else methods
+
+
+class VerifiesWhoSignsUp(EmailVerificationStage):
+    """Whoever signs up types the code from his mail first, also where the address is known here: the answer to both is
+    the same. Who has signed in before may look around with an address that is not verified; redeeming asks for it."""
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        if not self.login.signup:
+            return None, True
+        handled: tuple[HttpResponse | None, bool] = super().handle()
+        return handled
+
+
+def needs_more_than_mail(user: User) -> bool:
+    """Whether a mailed code alone must not sign this person in."""
+    return user.role in STAFF_ROLES or user.memberships.exists()
+
+
+def ask_to_verify(request: HttpRequest) -> HttpResponse:
+    """Mails a code to the address of who is signed in; leads to the page that takes it."""
+    address = get_address_for_user(request.user) or EmailAddress.objects.get(
+        user_id=request.user.pk, email=request.user.email.lower()
+    )
+    send_verification_email_to_address(request, address)
+    return see_other(reverse("account_email_verification_sent"))
+
+
+@sensitive_variables()
+def _tried_for(address: str) -> User | None:
+    return User.objects.filter(email__iexact=address[:254]).first()
 
 
 class SessionsAdapter(DefaultUserSessionsAdapter):
@@ -135,13 +274,16 @@ def end_sessions(person: User) -> None:
         session.end()
 
 
-def look_of_the_desk(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: colours and form classes of the admin's theme, for the pages that allauth renders itself."""
-    match = request.resolver_match
-    return admin.site.each_context(request) if match and match.route.startswith("accounts/") else {}
+# --- Verified addresses and second factors: allauth tells of them by signals only
 
 
-# --- Second factors: allauth tells of them by signals only
+def _verified(sender: object, request: HttpRequest, email_address: EmailAddress, **kwargs: Any) -> None:
+    with transaction.atomic():
+        record(AuditAction.SIGN_IN_CHANGED, by=email_address.user, did="verified")
+        link_accounts(email_address.user)
+
+
+email_confirmed.connect(_verified, dispatch_uid="audit and link: address verified")
 
 
 def _factor_failed(sender: object, user: User, authenticator: Authenticator, **kwargs: Any) -> None:

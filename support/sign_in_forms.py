@@ -1,0 +1,109 @@
+"""allauth's forms, with each guess counted (support.lockout) and in our words."""
+
+from typing import Any
+
+from allauth.account import forms as account
+from allauth.account.adapter import get_adapter
+from allauth.core import context as current
+from allauth.mfa.base import forms as factors
+from allauth.mfa.models import Authenticator
+from django.db import IntegrityError, transaction
+from django.http import HttpResponse
+from django.views.decorators.debug import sensitive_variables
+
+from redemption.models import User
+from support import lockout, sign_in
+from support.lockout import Guess, LockedOutError
+
+
+class SignUpForm(account.SignupForm):
+    """Answers alike whether the address is known here or not."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password1"].label = "Password (optional)"
+        self.fields["password1"].help_text = (
+            "At least twelve characters, and nothing that is easy to guess. Without one you sign in by a code that we "
+            "mail you each time."
+        )
+        self.fields["password2"].label = "The password again"
+
+    @sensitive_variables()
+    def clean(self) -> dict[str, Any]:
+        adapter, request = get_adapter(), current.request
+        try:
+            lockout.begin(Guess.SIGN_UP, self.cleaned_data.get("email", ""), adapter.get_client_ip(request))
+        except LockedOutError:
+            raise adapter.validation_error("too_many_login_attempts") from None
+        cleaned: dict[str, Any] = super().clean()
+        return cleaned
+
+    @sensitive_variables()
+    def try_save(self, request: Any) -> tuple[User | None, HttpResponse | None]:
+        try:
+            with transaction.atomic():
+                saved: tuple[User | None, HttpResponse | None] = super().try_save(request)
+                return saved
+        except IntegrityError:
+            # Somebody signed up with the address since it was looked for: it is known by now.
+            request.session.pop(sign_in.CHOSEN_PASSWORD, None)
+            self.account_already_exists = True
+            known: tuple[User | None, HttpResponse | None] = super().try_save(request)
+            return known
+
+
+class ChangePasswordForm(account.ChangePasswordForm):
+    @sensitive_variables()
+    def clean_oldpassword(self) -> str:
+        with lockout.guessing(Guess.PASSWORD, self.user.email, current.request, by=self.user):
+            old: str = super().clean_oldpassword()
+            return old
+
+
+class RequestCodeForm(account.RequestLoginCodeForm):
+    """A code is mailed to whoever may sign in by it; the answer is the same for everybody else."""
+
+    def clean_email(self) -> str:
+        email: str = super().clean_email()
+        user = self._user
+        if user and sign_in.needs_more_than_mail(user) and not _has_factor(user):
+            self._user = None
+        return email
+
+
+class SignInCodeForm(account.ConfirmLoginCodeForm):
+    @sensitive_variables()
+    def clean_code(self) -> str:
+        login = current.request._login_stage.login
+        with lockout.guessing(Guess.MAILED_CODE, login.email or "", current.request, by=login.user):
+            code: str = super().clean_code()
+            return code
+
+
+class VerificationCodeForm(account.ConfirmEmailVerificationCodeForm):
+    @sensitive_variables()
+    def clean_code(self) -> str:
+        with lockout.guessing(Guess.MAILED_CODE, self.email or "", current.request, by=self.user):
+            code: str = super().clean_code()
+            return code
+
+
+class SecondFactorForm(factors.AuthenticateForm):
+    @sensitive_variables()
+    def clean_code(self) -> str:
+        with lockout.guessing(Guess.FACTOR, f"user:{self.user.pk}", current.request, by=self.user):
+            code: str = super().clean_code()
+            return code
+
+
+class SecondFactorAgainForm(factors.ReauthenticateForm):
+    @sensitive_variables()
+    def clean_code(self) -> str:
+        with lockout.guessing(Guess.FACTOR, f"user:{self.user.pk}", current.request, by=self.user):
+            code: str = super().clean_code()
+            return code
+
+
+def _has_factor(user: User) -> bool:
+    factor = Authenticator.objects.filter(user_id=user.pk).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return factor.exists()
