@@ -27,6 +27,7 @@ from tests.support.desk import at_the_desk, shown
 pytestmark = pytest.mark.django_db
 
 PAGE = "/redeem/"
+CONFIRM = "/redeem/confirm/"
 KEY = "0123456789abcdef" * 2
 NOON = factories.NOON
 
@@ -60,6 +61,20 @@ def live(program):
 
 def post(client, text, **fields):
     return client.post(PAGE, {"code": text, "key": KEY} | fields)
+
+
+def sealed_in(response):
+    (sealed,) = re.findall(r'name="sealed" value="([^"]+)"', response.content.decode())
+    return sealed
+
+
+def confirm(client, response):
+    """The second step, as the page that showed the first one's answer offers it."""
+    return client.post(CONFIRM, {"sealed": sealed_in(response)})
+
+
+def redeem_by_page(client, text, **fields):
+    return confirm(client, post(client, text, **fields))
 
 
 def reference_in(response):
@@ -138,7 +153,7 @@ def test_what_does_not_look_like_a_code_gets_that_page_too(program):
 def test_an_account_in_the_way_gets_the_same_page_for_every_code_live_or_dead(program, reason):
     client, account = customer(program, **ACCOUNTS[reason])
     codes = {**not_valid(program), "live": live(program), "redeemed": live(program)}
-    assert post(customer(program)[0], codes["redeemed"].text).status_code == HTTPStatus.OK
+    assert redeem_by_page(customer(program)[0], codes["redeemed"].text).status_code == HTTPStatus.OK
     seen = set()
     for number, card in enumerate(codes.values()):
         response, what = see(client, account, card.text, key=f"{number:032}")
@@ -182,7 +197,7 @@ def test_an_outage_gets_one_page_and_uses_nothing_up(program):
 def test_only_the_one_who_redeemed_hears_so(program):
     card = live(program)
     client, winner = customer(program)
-    assert post(client, card.text).status_code == HTTPStatus.OK
+    assert redeem_by_page(client, card.text).status_code == HTTPStatus.OK
     again, others = post(client, card.text, key="again"), post(customer(program)[0], card.text)
     assert Answer.REDEEMED_BY_YOU.label in shown(again)
     assert Answer.ALREADY_REDEEMED.label in shown(others)
@@ -195,12 +210,17 @@ def test_only_the_one_who_redeemed_hears_so(program):
 def test_a_redeemed_code_says_what_it_gave_until_when_and_where(program):
     client, account = customer(program)
     card = factories.card(factories.batch(factories.product(program, months=3)))
-    response = post(client, card.text)
+    seen = post(client, card.text)
+    assert not Redemption.objects.exists()
+    response = confirm(client, seen)
     redemption = Redemption.objects.get()
     assert redemption.account == account
+    until = f"3 months of premium, until {redemption.premium_grant.period.upper:%-d %B %Y}."
+    assert until in shown(seen)
+    assert f"For your {program} account, United Kingdom, with the address {account.email}." in shown(seen)
     said = shown(response)
     assert response.status_code == HTTPStatus.OK
-    assert f"3 months of premium, until {redemption.premium_grant.period.upper:%-d %B %Y}." in said
+    assert until in said
     assert f"It is on your {program} account, United Kingdom, from now on." in said
     assert f"Reference: {redemption.attempt.reference}" in said
 
@@ -215,27 +235,39 @@ def test_the_form_as_a_browser_fills_it_in(program):
     assert f"For your {program} account, United Kingdom." in shown(form)
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', text))
     assert set(fields) == {"csrfmiddlewaretoken", "key"}
+    key = fields["key"]
     response = client.post(PAGE, fields | {"code": live(program).text})
     assert "£30.00 credit." in shown(response)
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)">', response.content.decode()))
+    assert set(fields) == {"csrfmiddlewaretoken", "sealed"}
+    assert client.post(CONFIRM, {"sealed": fields["sealed"]}).status_code == HTTPStatus.FORBIDDEN
+    response = client.post(CONFIRM, fields)
+    assert "£30.00 credit." in shown(response)
+    assert Redemption.objects.get().account == account
     assert "<form" not in response.content.decode()
     assert fields["csrfmiddlewaretoken"] not in response.content.decode()
     assert client.post(PAGE, {"code": "x", "key": KEY}).status_code == HTTPStatus.FORBIDDEN
     # Each form has a key of its own.
-    assert fields["key"] not in client.get(PAGE).content.decode()
+    assert key not in client.get(PAGE).content.decode()
 
 
 def test_the_same_form_sent_twice_gets_the_same_answer_and_has_one_effect(program):
     client, account = customer(program)
     card, other = live(program), live(program)
-    first, second = (post(client, card.text) for _ in range(2))
+    seen, again = (post(client, card.text) for _ in range(2))
+    # But for the seals and the tokens of their forms.
+    assert shown(seen) == shown(again)
+    first, second, third = (confirm(client, one) for one in (seen, seen, again))
     assert first.status_code == HTTPStatus.OK
-    assert first.content == second.content
-    assert Redemption.objects.count() == Attempt.objects.count() == 1
+    assert first.content == second.content == third.content
+    assert Redemption.objects.count() == 1
+    # One of looking, one of redeeming.
+    assert Attempt.objects.count() == 2
     assert Wallet.objects.get(account=account).balance == 3000
     conflict = post(client, other.text)
     assert conflict.status_code == HTTPStatus.CONFLICT
     assert "this one was not tried" in shown(conflict)
-    assert Attempt.objects.count() == 1
+    assert Attempt.objects.count() == 2
 
 
 def test_a_refused_form_sent_twice_gets_the_same_answer_and_burns_one_attempt(program):
@@ -250,7 +282,7 @@ def test_a_form_that_is_still_being_worked_on(program, monkeypatch):
     def running(**arguments):
         raise KeyRunningError
 
-    monkeypatch.setattr(view, "redeem", running)
+    monkeypatch.setattr(view, "preview", running)
     response = post(customer(program)[0], live(program).text)
     assert response.status_code == HTTPStatus.CONFLICT
     assert "Reload this page" in shown(response)
@@ -265,7 +297,7 @@ def test_a_try_is_counted_on_the_address_that_it_came_from(program, monkeypatch,
         given.update(arguments)
         raise KeyRunningError
 
-    monkeypatch.setattr(view, "redeem", see_arguments)
+    monkeypatch.setattr(view, "preview", see_arguments)
     client, account = customer(program)
     # Whoever asks may have written the first himself; the last is what our proxy saw.
     heard = "203.0.113.9, 198.51.100.1"
@@ -287,10 +319,13 @@ def two(program):
 def test_somebody_with_two_accounts_chooses(two):
     client, accounts = two
     page = client.get(PAGE)
-    radios = re.findall(r'<input type="radio" name="account" value="(\S+)" required( checked)?>', page.content.decode())
-    assert radios == [(accounts[0].reference, " checked"), (accounts[1].reference, "")]
+    radio = r'<input type="radio" name="account" value="(\S+)" data-shapes="(\S+)" required( checked)?>'
+    radios = re.findall(radio, page.content.decode())
+    # How codes are printed, for the script that groups them.
+    shapes = "SPOTIFY:12:4:i"
+    assert radios == [(accounts[0].reference, shapes, " checked"), (accounts[1].reference, shapes, "")]
     assert f"{accounts[0].program}, Sweden second@example.com" in shown(page)
-    response = post(client, live(accounts[1].program).text, account=accounts[1].reference)
+    response = redeem_by_page(client, live(accounts[1].program).text, account=accounts[1].reference)
     assert response.status_code == HTTPStatus.OK
     assert Redemption.objects.get().account == accounts[1]
 
@@ -324,9 +359,9 @@ def test_somebody_without_an_account_is_told(role, program):
     client, _ = at_the_desk(role)
     page = client.get(PAGE)
     assert page.status_code == HTTPStatus.OK
-    assert "none is linked to your sign-in. Contact support" in shown(page)
+    assert "none is linked to your sign-in." in shown(page)
     assert "<form" not in page.content.decode()
-    assert "Contact support" in shown(post(client, live(program).text))
+    assert "contact support" in shown(post(client, live(program).text))
     assert not Attempt.objects.exists()
 
 
@@ -352,7 +387,11 @@ def test_an_anonymous_visitor_signs_in_first(client, program):
 )
 def test_signing_in_leads_a_customer_here_or_where_he_wanted_to_go(client, settings, wanted, reached):
     settings.STAFF_SECOND_FACTOR = True
-    form = {"login": factories.user().email, "password": factories.PASSWORD, "next": wanted}
+    form = {
+        "login": factories.account(user=factories.user()).user.email,
+        "password": factories.PASSWORD,
+        "next": wanted,
+    }
     # An address of its own: so many sign-ins a minute from one are turned away, and other tests need theirs.
     response = client.post(reverse("account_login"), form, REMOTE_ADDR="192.0.2.20")
     assert (response.status_code, response.url) == (HTTPStatus.FOUND, reached)
@@ -374,7 +413,8 @@ def test_the_page_asks_for_no_more_than_the_code(program):
     assert "We never ask for a password or a payment card here." in shown(page)
     assert 'autocomplete="off" autocapitalize="characters"' in text
     assert 'maxlength="1000"' in text
-    for unwanted in ("<script", "<style", "style=", "onclick", 'type="password"', "http://", "https://"):
+    assert re.findall("<script[^>]*>", text) == ['<script src="/static/redemption/redeem.js" defer>']
+    for unwanted in ("<style", "style=", "onclick", 'type="password"', "http://", "https://"):
         assert unwanted not in text
 
 
@@ -440,6 +480,10 @@ def test_the_code_is_in_no_answer_address_session_log_or_table(program, log):  #
         client.get(PAGE)
         response = post(client, text, key=f"key {number}")
         said += response.content + str(response.headers).encode() + response.cookies.output().encode()
+        if "sealed" in response.content.decode():
+            response = confirm(client, response)
+            said += response.content + str(response.headers).encode() + response.cookies.output().encode()
+    assert Redemption.objects.get().code_id == cards[0].serial
     for card in cards:
         needles |= leak_search.spellings(card.code, card.text) | leak_search.parts(card.code, 10)
     # As a form that somebody made a GET of: the code is taken out of the address.
@@ -462,7 +506,7 @@ def test_a_report_on_an_error_has_nothing_of_the_form(program, monkeypatch):
     def report(request, **arguments):
         reports.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
 
-    monkeypatch.setattr(view, "redeem", fail)
+    monkeypatch.setattr(view, "preview", fail)
     client, _ = customer(program)
     client.raise_request_exception = False
     got_request_exception.connect(report)
