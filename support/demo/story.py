@@ -5,14 +5,16 @@ a try that is turned away leaves no row of its own, only a count.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from redemption import outages
 from redemption.models import Channel
 from redemption.redeem import Result
 from redemption.references import Untried
 from redemption.refusals import RefusalReason as R
+from redemption.roles import Role
 from support.demo.diary import Diary, swapped, without_symbol
-from support.demo.programs import MUSIC
+from support.demo.programs import FILMS, MUSIC
 from support.demo.trade import KEPT
 
 SHARE_LINK = "https://open.spotify.com/playlist/37i9dQZF1DX0XUsuxWHRQd"
@@ -59,17 +61,11 @@ def _codes_that_are_none(diary: Diary) -> None:
     diary.try_code(world.ago(4, 17, 2), "mistyping", without_symbol(card.text), R.NOT_RECOGNISED)
     diary.try_code(world.ago(4, 17, 5), "mistyping", f" {card.text.lower().replace('-', ' ')} ")
 
-    def pause(paused: bool) -> None:
-        program = world.programs[MUSIC]
-        program.is_paused = paused
-        program.save(update_fields=["is_paused"])
-
     outage = world.ago(17, 14)
-    diary.note(outage - timedelta(minutes=20), lambda at: pause(True))
+    _switched_off(diary, MUSIC, outage - timedelta(minutes=20), 90, "We are working on it, and expect to be back soon.")
     diary.try_code(
         outage, "during the outage", world.cards["us credit"][3], Untried.UNAVAILABLE, then=_remember(diary, "outage")
     )
-    diary.note(outage + timedelta(minutes=70), lambda at: pause(False))
     diary.try_code(outage + timedelta(hours=3), "during the outage", world.cards["us credit"][3])
 
 
@@ -107,8 +103,16 @@ def _cards_that_do_not_fit(diary: Diary) -> None:
     diary.try_code(world.ago(23, 12), "stacking", world.cards["us quarter"][2], R.STACKING_CAP)
 
 
+def _switched_off(diary: Diary, program: str, at: datetime, minutes: int, message: str) -> None:
+    """By the manager, and on again."""
+    of, by = diary.world.programs[program], diary.world.people[Role.MANAGER]
+    diary.note(at, lambda at: outages.declare(program=of, message=message, by=by, now=at))
+    diary.note(at + timedelta(minutes=minutes), lambda at: outages.end(program=of, by=by, now=at))
+
+
 def _films(diary: Diary) -> None:
     world = diary.world
+    _switched_off(diary, FILMS, world.ago(6, 9), 25, "A planned change of our systems.")
     pins = world.cards["us films"]
     diary.try_code(world.ago(50, 12), "films", pins[0])
     diary.try_code(world.ago(31, 12), "films through a bundle", pins[1], R.BILLED_ELSEWHERE)
