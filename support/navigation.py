@@ -45,6 +45,8 @@ _HOUSE = [
     ("Holidays", "event_busy", "admin:support_holiday_changelist", _P.MANAGE_DESK),
     ("Targets", "timer", "admin:support_target_changelist", _P.MANAGE_DESK),
     ("Reasons for credits", "category", "admin:support_creditreason_changelist", _P.MANAGE_CREDITS),
+    ("Platforms’ keys", "vpn_key", "platform_keys", _P.MANAGE_INTERFACES),
+    ("Webhooks", "webhook", "webhooks", _P.MANAGE_INTERFACES),
     ("People", "group", "admin:redemption_user_changelist", _P.MANAGE_STAFF),
     ("Audit trail", "policy", "audit", _P.VIEW_AUDIT),
     ("Seals", "verified", "seals", _P.VIEW_AUDIT),

@@ -199,7 +199,7 @@ def _settle(parcel: Parcel, answer: Answer | str, now: datetime) -> bool:
         if not _is_away(answer):
             endpoint.filter(failures__gt=0).update(failures=0, rests_until=None)
         # Of several that failed together one counts.
-        elif failures := endpoint.select_for_update().values_list("failures", "rests_until").first():
+        elif failures := endpoint.select_for_update(no_key=True).values_list("failures", "rests_until").first():
             count, rests_until = failures
             if rests_until is None or rests_until <= now:
                 endpoint.update(failures=min(count + 1, 32767), rests_until=now + rest(count + 1))

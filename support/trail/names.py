@@ -22,6 +22,7 @@ from redemption.models import (
     Program,
     Retailer,
     User,
+    WebhookEndpoint,
 )
 from redemption.roles import Permission, Role
 from support.models import (
@@ -109,6 +110,10 @@ KINDS = {
         lambda row: reverse("sign", args=[row.pk]),
     ),
     "api_key": _Kind("key", ApiKey, _P.VIEW_CATALOGUE, lambda row: f"key “{row}”"),
+    "webhook": _Kind(
+        "webhook", WebhookEndpoint, _P.MANAGE_INTERFACES, lambda row: f"webhook {row.pk}",
+        lambda row: reverse("webhook", args=[row.pk]),
+    ),
     "user": _Kind("person", User, _P.MANAGE_STAFF, str, _in_admin),
     "batch": _Kind("batch", Batch, _P.VIEW_CATALOGUE, lambda row: f"batch {row.reference}", _in_admin),
     "product": _Kind("product", Product, _P.VIEW_CATALOGUE, _quoted("product"), _in_admin),
@@ -131,6 +136,8 @@ _REPORTS = {
     "limits": ("limits", "credit_policy"),
     "stops": ("stops of credits", "stop_credits"),
     "seals": ("seals", "seals"),
+    "webhooks": ("webhooks", "webhooks"),
+    "platform_keys": ("platforms’ keys", "platform_keys"),
     "outages": ("outages", "outages"),
 }
 

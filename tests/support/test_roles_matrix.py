@@ -43,6 +43,8 @@ from support.views import ticket_links
 from support.views.drafts import keeper_of
 from support.views.ticket import WRITTEN
 from tests import factories
+from tests.redemption.api import platforms
+from tests.redemption.webhooks import receiving
 from tests.support.desk import at_the_desk
 from tests.support.signs import sign_of
 from tests.support.test_attachments import attached, bought
@@ -135,6 +137,25 @@ GET bulk                                 302     404     404     303     303    
 POST bulk                                302     404     404     200     200     200     200     404     200     404
 POST bulk (confirmed)                    302     404     404     303     303     303     303     404     303     404
 GET new_ticket                           302     404     404     200     200     200     200     404     200     404
+GET platform_keys                        302     404     404     404     404     404     404     404     200     404
+POST platform_keys                       302     404     404     404     404     404     404     404     422     404
+POST platform_keys (made)                302     404     404     404     404     404     404     404     201     404
+GET platform_key                         302     404     404     404     404     404     404     404     200     404
+POST platform_key                        302     404     404     404     404     404     404     404     422     404
+POST platform_key (rotated)              302     404     404     404     404     404     404     404     201     404
+POST platform_key (revoked)              302     404     404     404     404     404     404     404     303     404
+GET webhooks                             302     404     404     404     404     404     404     404     200     404
+POST webhooks                            302     404     404     404     404     404     404     404     422     404
+POST webhooks (made)                     302     404     404     404     404     404     404     404     201     404
+GET webhook                              302     404     404     404     404     404     404     404     200     404
+POST webhook (rotate)                    302     404     404     404     404     404     404     404     201     404
+POST webhook (off)                       302     404     404     404     404     404     404     404     303     404
+POST webhook (test)                      302     404     404     404     404     404     404     404     303     404
+POST webhook (kinds)                     302     404     404     404     404     404     404     404     303     404
+POST webhook (again)                     302     404     404     404     404     404     404     404     303     404
+POST webhook (unknown)                   302     404     404     404     404     404     404     404     404     404
+GET webhook_delivery                     302     404     404     404     404     404     404     404     200     404
+POST webhook_delivery                    302     404     404     404     404     404     404     404     303     404
 POST new_ticket                          302     404     404     422     422     422     422     404     422     404
 POST save_view                           302     404     404     303     303     303     303     303     303     404
 POST change_view (one's own)             302     404     404     303     303     303     303     303     303     404
@@ -259,6 +280,9 @@ class World:
             program=self.account.program,
             outcome=AttemptOutcome.REFUSED,
             reason=RefusalReason.UNKNOWN,
+        self.platform_key = platforms.key(self.account.program)[0]
+        webhook = receiving.endpoint("https://platform.example.com/hooks", self.account.program)
+        self.webhook = receiving.delivery(webhook, status="given_up")
             channel=Channel.WEB,
             at=timezone.now(),
         )
@@ -358,6 +382,7 @@ def requests(world):
         "account": world.credit.account.reference,
         "amount": "1",
         "unit": "GBP",
+        "webhook": f"/platforms/webhooks/{world.webhook.endpoint_id}/",
         "reason": world.credit.reason.slug,
         "ticket": world.credit.ticket.reference,
         "key": str(uuid.uuid4()),
@@ -462,6 +487,31 @@ def requests(world):
         "GET new_ticket": ("/tickets/new/", {"card": str(card.serial), "account": account.reference}),
         "POST new_ticket": ("/tickets/new/", {}),
         "POST save_view": ("/tickets/views/", {"name": "Another", "query": "view=all"}),
+        "GET platform_keys": ("/platforms/keys/", {}),
+        "POST platform_keys": ("/platforms/keys/", {}),
+        "POST platform_keys (made)": (
+            "/platforms/keys/",
+            {"program": account.program_id, "name": "app servers", "scopes": ["redeem"]},
+        ),
+        "GET platform_key": (f"/platforms/keys/{world.platform_key.pk}/", {}),
+        "POST platform_key": (f"/platforms/keys/{world.platform_key.pk}/", {}),
+        "POST platform_key (rotated)": (f"/platforms/keys/{world.platform_key.pk}/", {"keep_days": "7"}),
+        "POST platform_key (revoked)": (f"/platforms/keys/{world.platform_key.pk}/", {"do": "revoke", "sure": "on"}),
+        "GET webhooks": ("/platforms/webhooks/", {}),
+        "POST webhooks": ("/platforms/webhooks/", {}),
+        "POST webhooks (made)": (
+            "/platforms/webhooks/",
+            {"program": account.program_id, "url": "https://other.example.com/", "kinds": ["redeemed"]},
+        ),
+        "GET webhook": (of["webhook"], {}),
+        "POST webhook (rotate)": (of["webhook"], {"do": "rotate"}),
+        "POST webhook (off)": (of["webhook"], {"do": "off"}),
+        "POST webhook (test)": (of["webhook"], {"do": "test"}),
+        "POST webhook (kinds)": (of["webhook"], {"do": "kinds", "kinds": ["frozen"]}),
+        "POST webhook (again)": (of["webhook"], {"do": "again", "since": "2020-01-01"}),
+        "POST webhook (unknown)": (of["webhook"], {"do": "burn"}),
+        "GET webhook_delivery": (f"{of['webhook']}{world.webhook.pk}/", {}),
+        "POST webhook_delivery": (f"{of['webhook']}{world.webhook.pk}/", {}),
         "POST change_view (one's own)": (f"/tickets/views/{world.view.pk}/", {"name": "Renamed"}),
         "POST change_view (another's)": (f"/tickets/views/{world.other_view.pk}/", {"name": "Renamed"}),
         "GET redeem": ("/redeem/", {}),
