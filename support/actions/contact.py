@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from redemption import locks
 from redemption.models import Account, Code, User
 from support.actions.tickets import open_ticket
+from support.incidents import gather
 from support.mail.outgoing import acknowledge
 from support.models import KnownError, Message, Ticket, TicketChannel
 
@@ -32,7 +33,8 @@ class Question:
 
 @sensitive_variables("question")
 def ask(question: Question, *, by: User, mailed_to: str, send_key: str, now: datetime | None = None) -> Ticket:
-    """A ticket with his words, without codes, which no mask calls real; sent twice, the first one.
+    """A ticket with his words, without codes, which no mask calls real; sent twice, the first one. What tells of an
+    outage is gathered with the others.
 
     `mailed_to`: an address that is proved to be his, where the answers go too, and where it is said that we have his
     message; empty: he reads the answers on his page alone.
@@ -61,4 +63,5 @@ def ask(question: Question, *, by: User, mailed_to: str, send_key: str, now: dat
             now=now,
         )
         acknowledge(ticket=ticket)
+        gather(ticket, now=now)
     return ticket

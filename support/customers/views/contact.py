@@ -48,7 +48,7 @@ def contact_support(request: StaffRequest) -> HttpResponse:
     except FloodError as refused:
         form.again(told.texts, str(refused))
         return _page(request, form, about, status=429)
-    question = _question(form, about, told.texts)
+    question = _question(form, about)
     mailed_to = _mailed_to(request, accounts, question.account)
     ticket = ask(question, by=request.user, mailed_to=mailed_to, send_key=form.cleaned_data["send_key"])
     first = ticket.messages.filter(kind=MessageKind.CUSTOMER).order_by("pk").first()
@@ -61,20 +61,21 @@ def contact_support(request: StaffRequest) -> HttpResponse:
 
 
 @sensitive_variables()
-def _question(form: ContactForm, about: Answered | None, texts: dict[str, str]) -> Question:
+def _question(form: ContactForm, about: Answered | None) -> Question:
+    """With what was typed as it is: where it is kept, codes are taken out, and the card that one was is linked."""
     data: dict[str, Any] = form.cleaned_data
-    body, serial = texts["body"], data["serial"]
+    body, serial = data["body"], data["serial"]
     if serial:
         body = f"{body}\n\nSerial number: {serial}"
     return Question(
-        subject=texts["subject"],
+        subject=data["subject"],
         body=body,
         account=form.chosen_account,
         code=(about.code if about else None) or _card(serial, form.chosen_account),
         answer_reference=about.reference if about else "",
-        error_message=about.text if about else texts.get("error_message", ""),
+        error_message=about.text if about else data["error_message"],
         known_error=about.known_error if about else None,
-        surface=about.surface if about else data.get("surface", ""),
+        surface=about.surface if about else data["surface"],
         steps_tried=data["steps_tried"],
     )
 

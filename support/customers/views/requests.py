@@ -70,7 +70,8 @@ def customer_write(request: StaffRequest, reference: str) -> HttpResponse:
         return _show(request, found, form=form, status=429)
     message = add_customer_message(
         ticket=found,
-        body=told.texts["body"],
+        # Codes are taken out where it is kept, and the card that one was is linked.
+        body=form.cleaned_data["body"],
         author=request.user,
         author_name=request.user.name,
         send_key=form.cleaned_data["send_key"],
