@@ -8,10 +8,10 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
-from redemption import challenge, claim
+from redemption import breaker, challenge, claim
 from redemption.confirming import lend_place, return_place
 from redemption.models import Account, AttemptOutcome, Channel, IdempotencyKey, ThrottleScope
 from redemption.patterns import Typed
@@ -69,6 +69,7 @@ class Admission:
         self.turned_away: Result | None = None
         self.finished: int | None = None
         self.account_id = account.pk
+        self.lease_until = now + LEASE
         # The moment of the preview whose place among the account's counted tries this one has.
         self.lent_by: datetime | None = None
         scope = request.key_scope or f"account:{account.pk}"
@@ -91,7 +92,7 @@ class Admission:
             "scope": scope,
             "key": key,
             "request_hash": request_hash,
-            "lease_until": now + LEASE,
+            "lease_until": self.lease_until,
             "now": now,
             **{f"{limit_scope}_key": limit_key for limit_scope, limit_key in keys.items()},
         }
@@ -145,13 +146,25 @@ class Admission:
     def undo(self) -> None:
         """Nothing happened: the key may be used again and the try is not counted."""
         try:
-            IdempotencyKey.objects.filter(pk=self.key_id, attempt=None).delete()
-            for scope, key in self.counted.items():
-                take_back(scope, key, self.counted_at)
-            self.return_place()
-        except DatabaseError:
-            # The database is away. The lease ends by itself, and a rerun of the key is not counted again.
-            return
+            with transaction.atomic():
+                IdempotencyKey.objects.filter(pk=self.key_id, attempt=None).delete()
+                self._uncount()
+        except (DatabaseError, InterfaceError):
+            # The database is away. Until it is back the key waits for its lease to end, and the try is counted.
+            breaker.redeeming.afterwards(self._undo_late)
+
+    def _undo_late(self) -> None:
+        """The same when the database is back, unless another run has the key: that goes by this try, and is not
+        counted again."""
+        with transaction.atomic():
+            ours = IdempotencyKey.objects.filter(pk=self.key_id, attempt=None, lease_until=self.lease_until)
+            if ours.delete()[0]:
+                self._uncount()
+
+    def _uncount(self) -> None:
+        for scope, key in self.counted.items():
+            take_back(scope, key, self.counted_at)
+        self.return_place()
 
     def return_place(self) -> None:
         """The preview counts again in the place of this try."""

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 # stop, its disks, itself. Any other may be about what was asked, and whoever asks it could open the breaker.
 _CANNOT = frozenset({"08", "53", "57", "58", "XX"})
 
+# A process without its database has no more tries than these half done; older ones are given up.
+_MOST_OWED = 1000
+
 
 def is_away(error: BaseException | None) -> bool:
     """Whether the error says that the database does not work, and not that something was wrong with a statement."""
@@ -63,6 +66,8 @@ class Breaker:
         self._next_entry = 0.0
         # What was seen and not noted yet: the first and the last failure of each program; None: of all.
         self._seen: dict[int | None, tuple[datetime, datetime]] = {}
+        # What is to be done when the database is back.
+        self._owed: deque[Callable[[], None]] = deque(maxlen=_MOST_OWED)
 
     @property
     def is_open(self) -> bool:
@@ -115,7 +120,7 @@ class Breaker:
     def worked(self) -> None:
         """The database did its part of a try, which makes up for one that it failed, and closes the breaker. What it
         missed can be written down now."""
-        if self._next_try is None and not self._failures and not self._seen:
+        if self._next_try is None and not self._failures and not self._seen and not self._owed:
             return
         with self._lock:
             was_open, self._next_try = self._next_try is not None, None
@@ -124,6 +129,24 @@ class Breaker:
         if was_open:
             logger.warning("The database works again, and redeeming with it.")
         self.note()
+        self._settle()
+
+    def afterwards(self, deed: Callable[[], None]) -> None:
+        """To be done when the database works again, as long as this process lives: what an outage left half done."""
+        self._owed.append(deed)
+
+    def _settle(self) -> None:
+        # Each by one thread only; those that others append meanwhile are for the next time.
+        for _ in range(len(self._owed)):
+            try:
+                deed = self._owed.popleft()
+            except IndexError:
+                return
+            try:
+                deed()
+            except (DatabaseError, InterfaceError):
+                self._owed.append(deed)
+                return
 
     # --- What it saw
 
