@@ -17,7 +17,7 @@ _MARKS = re.compile(r"[-\s_./\\,:;|+*~'\"`()\[\]{}<>=#]+")
 _BREAK, _NOTHING = "\x01", "\x00"
 
 # Our own serial numbers and references; no format's codes may be one of theirs.
-_PUBLIC = r"\d{10}|(?:AC|AT|BA|CR|RP|TK)(?:-[0-9A-Z]{4}){3}|NO(?:-[0-9A-Z]{4}){8}"
+_PUBLIC = r"\d{10}|(?:AC|AT|BA|CR|IN|RP|TK)(?:-[0-9A-Z]{4}){3}|NO(?:-[0-9A-Z]{4}){8}"
 # Others' numbers that have a shape of their own: UUIDs, parcels (UPS, post), a big shop's orders.
 _OTHERS = (
     r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}"

@@ -29,6 +29,7 @@ from support.views.new_compromised import new_compromised
 from support.views.new_credit import new_credit
 from support.views.new_ticket import new_ticket
 from support.views.outages import outages, switch
+from support.views.platform_keys import platform_key, platform_keys
 from support.views.presence import presence
 from support.views.queue import change_view, save, tickets
 from support.views.seals import seals
@@ -41,8 +42,8 @@ from support.views.ticket_fields import change_ticket, take
 from support.views.ticket_links import incidents, link, merge
 from support.views.ticket_macros import preview_macro, use_macro
 from support.views.ticket_writing import take_back, write
-
 from support.views.webhooks import webhook, webhook_delivery, webhooks
+
 urlpatterns = [
     path("", lookup, name="desk"),
     path("codes/<int:serial>/", code, name="code"),
@@ -82,12 +83,12 @@ urlpatterns = [
     path("compromised/<str:reference>/statement/", statement, name="statement"),
     path("compromised/<str:reference>/do/<str:verb>/", judge, name="judge"),
     path("compromised/<str:reference>/replace/<int:serial>/", hand_over, name="hand_over"),
-    path("tickets/", tickets, name="tickets"),
     path("platforms/keys/", platform_keys, name="platform_keys"),
     path("platforms/keys/<int:pk>/", platform_key, name="platform_key"),
     path("platforms/webhooks/", webhooks, name="webhooks"),
     path("platforms/webhooks/<int:pk>/", webhook, name="webhook"),
     path("platforms/webhooks/<int:pk>/<int:delivery>/", webhook_delivery, name="webhook_delivery"),
+    path("tickets/", tickets, name="tickets"),
     path("tickets/bulk/", bulk, name="bulk"),
     path("tickets/views/", save, name="save_view"),
     path("tickets/views/<int:pk>/", change_view, name="change_view"),

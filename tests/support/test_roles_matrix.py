@@ -86,6 +86,11 @@ POST stop_credits                        302     404     404     404     404    
 POST stop_credits (allow again)          302     404     404     404     404     404     409     404     409     404
 GET credits                              302     404     404     404     404     404     200     200     200     404
 GET credit_list                          302     404     404     404     404     404     200     200     200     404
+GET outages                              302     404     404     404     404     404     200     404     200     404
+GET switch_redeeming (off)               302     404     404     404     404     404     200     404     200     404
+POST switch_redeeming (off)              302     404     404     404     404     404     303     404     303     404
+POST switch_redeeming (on, it works)     302     404     404     404     404     404     409     404     409     404
+POST switch_redeeming (unknown)          302     404     404     404     404     404     404     404     404     404
 GET liability                            302     404     404     404     404     404     200     200     200     404
 GET failures                             302     404     404     404     404     404     200     200     200     404
 GET signals                              302     404     404     404     404     404     200     200     200     404
@@ -132,11 +137,6 @@ POST export_file (another's)             302     404     404     404     404    
 GET audit                                302     404     404     404     404     404     200     200     200     404
 POST audit                               302     404     404     404     404     404     303     303     303     404
 GET seals                                302     404     404     404     404     404     200     200     200     404
-GET tickets                              302     404     404     200     200     200     200     200     200     404
-GET bulk                                 302     404     404     303     303     303     303     404     303     404
-POST bulk                                302     404     404     200     200     200     200     404     200     404
-POST bulk (confirmed)                    302     404     404     303     303     303     303     404     303     404
-GET new_ticket                           302     404     404     200     200     200     200     404     200     404
 GET platform_keys                        302     404     404     404     404     404     404     404     200     404
 POST platform_keys                       302     404     404     404     404     404     404     404     422     404
 POST platform_keys (made)                302     404     404     404     404     404     404     404     201     404
@@ -156,6 +156,11 @@ POST webhook (again)                     302     404     404     404     404    
 POST webhook (unknown)                   302     404     404     404     404     404     404     404     404     404
 GET webhook_delivery                     302     404     404     404     404     404     404     404     200     404
 POST webhook_delivery                    302     404     404     404     404     404     404     404     303     404
+GET tickets                              302     404     404     200     200     200     200     200     200     404
+GET bulk                                 302     404     404     303     303     303     303     404     303     404
+POST bulk                                302     404     404     200     200     200     200     404     200     404
+POST bulk (confirmed)                    302     404     404     303     303     303     303     404     303     404
+GET new_ticket                           302     404     404     200     200     200     200     404     200     404
 POST new_ticket                          302     404     404     422     422     422     422     404     422     404
 POST save_view                           302     404     404     303     303     303     303     303     303     404
 POST change_view (one's own)             302     404     404     303     303     303     303     303     303     404
@@ -275,14 +280,14 @@ class World:
             for status in (CodeStatus.ACTIVE, CodeStatus.FROZEN, CodeStatus.INACTIVE)
         )
         self.sign = sign_of([self.card, self.unsold])
+        self.platform_key = platforms.key(self.account.program)[0]
+        webhook = receiving.endpoint("https://platform.example.com/hooks", self.account.program)
+        self.webhook = receiving.delivery(webhook, status="given_up")
         self.attempt = Attempt.objects.create(
             account=self.account,
             program=self.account.program,
             outcome=AttemptOutcome.REFUSED,
             reason=RefusalReason.UNKNOWN,
-        self.platform_key = platforms.key(self.account.program)[0]
-        webhook = receiving.endpoint("https://platform.example.com/hooks", self.account.program)
-        self.webhook = receiving.delivery(webhook, status="given_up")
             channel=Channel.WEB,
             at=timezone.now(),
         )
@@ -377,12 +382,12 @@ def requests(world):
         "codes": f"/codes/{card.serial}/",
         "customer": f"/customers/{account.reference}/",
         "report": f"/compromised/{world.report.reference}/",
+        "webhook": f"/platforms/webhooks/{world.webhook.endpoint_id}/",
     }
     to_credit = {
         "account": world.credit.account.reference,
         "amount": "1",
         "unit": "GBP",
-        "webhook": f"/platforms/webhooks/{world.webhook.endpoint_id}/",
         "reason": world.credit.reason.slug,
         "ticket": world.credit.ticket.reference,
         "key": str(uuid.uuid4()),
@@ -418,6 +423,11 @@ def requests(world):
         "POST stop_credits (allow again)": ("/credits/stop/", {"do": "resume", "reason": "None"}),
         "GET credits": ("/credits/", {}),
         "GET credit_list": ("/credits/list/", {}),
+        "GET outages": ("/outages/", {}),
+        "GET switch_redeeming (off)": (f"/outages/{account.program.slug}/off/", {}),
+        "POST switch_redeeming (off)": (f"/outages/{account.program.slug}/off/", {"message": "Back at six."}),
+        "POST switch_redeeming (on, it works)": (f"/outages/{account.program.slug}/on/", {}),
+        "POST switch_redeeming (unknown)": (f"/outages/{account.program.slug}/aside/", {}),
         "GET liability": ("/reports/liability/", {}),
         "GET failures": ("/reports/failures/", {}),
         "GET signals": ("/reports/signals/", {}),
@@ -477,16 +487,6 @@ def requests(world):
         "GET audit": ("/audit/", {"target": f"account:{account.pk}"}),
         "POST audit": ("/audit/", {"target": account.reference}),
         "GET seals": ("/audit/seals/", {}),
-        "GET tickets": ("/tickets/", {}),
-        "GET bulk": ("/tickets/bulk/", {}),
-        "POST bulk": ("/tickets/bulk/", {"deed": "priority:4", "chosen": str(world.asked["public"].pk)}),
-        "POST bulk (confirmed)": (
-            "/tickets/bulk/",
-            {"deed": "priority:4", "tickets": str(world.asked["public"].pk), "confirmed": ""},
-        ),
-        "GET new_ticket": ("/tickets/new/", {"card": str(card.serial), "account": account.reference}),
-        "POST new_ticket": ("/tickets/new/", {}),
-        "POST save_view": ("/tickets/views/", {"name": "Another", "query": "view=all"}),
         "GET platform_keys": ("/platforms/keys/", {}),
         "POST platform_keys": ("/platforms/keys/", {}),
         "POST platform_keys (made)": (
@@ -512,6 +512,16 @@ def requests(world):
         "POST webhook (unknown)": (of["webhook"], {"do": "burn"}),
         "GET webhook_delivery": (f"{of['webhook']}{world.webhook.pk}/", {}),
         "POST webhook_delivery": (f"{of['webhook']}{world.webhook.pk}/", {}),
+        "GET tickets": ("/tickets/", {}),
+        "GET bulk": ("/tickets/bulk/", {}),
+        "POST bulk": ("/tickets/bulk/", {"deed": "priority:4", "chosen": str(world.asked["public"].pk)}),
+        "POST bulk (confirmed)": (
+            "/tickets/bulk/",
+            {"deed": "priority:4", "tickets": str(world.asked["public"].pk), "confirmed": ""},
+        ),
+        "GET new_ticket": ("/tickets/new/", {"card": str(card.serial), "account": account.reference}),
+        "POST new_ticket": ("/tickets/new/", {}),
+        "POST save_view": ("/tickets/views/", {"name": "Another", "query": "view=all"}),
         "POST change_view (one's own)": (f"/tickets/views/{world.view.pk}/", {"name": "Renamed"}),
         "POST change_view (another's)": (f"/tickets/views/{world.other_view.pk}/", {"name": "Renamed"}),
         "GET redeem": ("/redeem/", {}),
