@@ -143,7 +143,8 @@ def _kind_of(error: Exception) -> str:
     kind = type(cause).__name__
     if isinstance(cause, psycopg.Error) and cause.sqlstate:
         return f"{kind} {cause.sqlstate} from {cause.diag.source_function}"
-    return f"{kind} from {extract_tb(cause.__traceback__)[-1].name}"
+    frames = extract_tb(cause.__traceback__) or extract_tb(error.__traceback__)
+    return f"{kind} from {frames[-1].name}"
 
 
 def _decide(request: Request, typed: Typed, admission: Admission) -> Result:
