@@ -217,12 +217,16 @@ _DID = {
     "sent_password_link": "sent a link to set a password",
     "removed_second_factor": "removed the second factor and ended all sessions",
     "ended_sessions": "ended all sessions",
+    "signed_up": "signed up",
+    "verified": "showed that the address is his",
+    "linked": "got it by his address",
     "password": "set a new password",
     "password_by_mail": "set a new password by a link from a mail",
     "factor_added": "added a second factor",
     "factor_removed": "removed a second factor",
     "factor_renewed": "made new ones",
     "sessions_ended": "ended other sessions",
+    "all_sessions_ended": "signed out everywhere",
 }
 # Said by the sentence, or nothing to a reader.
 _UNSAID = {"also", "unit", "approval", "known", "stop", "last", "change", "invitation", "message"}

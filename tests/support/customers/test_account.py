@@ -100,7 +100,7 @@ def test_the_page_shows_credit_premium_time_codes_and_the_next_payment():
         "the payment method on file is asked for the rest",
         "£19.01 , about 2 months of your plan",
         "Month of your plan: Individual, 4 May 2026 to 3 June 2026",
-        "−£10.99 £19.01 left",
+        "\N{MINUS SIGN}£10.99 £19.01 left",
         "Code redeemed: Card of thirty",
         "+£30.00 £30.00 left",
         f"card {credit.serial}",
@@ -322,7 +322,7 @@ def test_nothing_ends_by_looking():
 @pytest.mark.parametrize(
     ("agent", "said"),
     [
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1", "Safari, iPhone"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari, iPhone"),
         ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge, Windows"),
         ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36", "Chrome, Linux"),
         ("curl/8", "Unknown browser"),
