@@ -24,15 +24,12 @@ _OURS = {"script_src": "'self'", "style_src": "'self'", "img_src": "'self'", "fo
 STRICT = _policy(**_NOTHING | _OURS | {"connect_src": "'self'", "form_action": "'self'"})
 # Pages in the theme’s shell. Alpine compiles what its attributes say, eval to a browser; the theme writes sizes
 # into style attributes, which are less than style elements: those, and scripts within a page, are refused here too.
-# Pictures that somebody has just chosen are shown from blob: addresses before they are sent, the theme's marks in
-# select boxes are data: addresses in its stylesheet.
 SHELL = _policy(
     **_NOTHING
     | _OURS
     | {
         "script_src": "'self' 'unsafe-eval'",
         "style_src_attr": "'unsafe-inline'",
-        "img_src": "'self' blob: data:",
         "connect_src": "'self'",
         "form_action": "'self'",
     }
@@ -96,5 +93,5 @@ def policy_of(request: HttpRequest, status: int) -> str:
     match = request.resolver_match
     if match is None or status in _ERROR_PAGES:
         return STRICT
-    in_shell = match.namespaces[:1] == ["admin"] or match.func.__module__.startswith(("support.views.", "allauth."))
+    in_shell = match.namespaces[:1] == ["admin"] or match.func.__module__.startswith("support.views.")
     return SHELL if in_shell else STRICT

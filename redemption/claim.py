@@ -39,9 +39,15 @@ def begin(account: Limit, address: Limit, program: Limit) -> str:
     """)
 
 
-# The counters of a try, each with how many older tries go with this one: the account's previews of the code.
+# The counters of a try; of the account, how many previews of the code go with it.
 _COUNTERS = """(VALUES ('account', %(account)s::bigint::text, %(previews)s::int),
     ('address', %(address_key)s::text, 0), ('program', %(program_key)s::text, 0))"""
+
+# The moments of those previews that still count: another confirmation may have taken the place of one, and nothing is
+# given back twice, nor another code's preview for this one's.
+_STILL_COUNTED = """CASE WHEN k.extra = 0 THEN '{}' ELSE ARRAY(SELECT v.at FROM redemption_attempt AS v
+    WHERE v.account_id = %(account)s::bigint AND v.code_id = %(serial)s::bigint AND v.outcome = 'previewed'
+        AND v.at = ANY(l.recent)) END"""
 
 # The last statement: everything that a redemption writes. Batch first, then account, then code: whoever
 # redeems locks in this order. The versions are those that the facts were read at. If either has moved on, if the card
@@ -97,7 +103,7 @@ CLAIM = _one_line(f"""
         UPDATE redemption_idempotencykey SET attempt_id = attempt.id
         FROM attempt WHERE redemption_idempotencykey.id = %(key_id)s::bigint AND attempt_id IS NULL
         RETURNING attempt_id
-    ), given_back AS ({give_back("%(tried_at)s::timestamptz", _COUNTERS)})
+    ), given_back AS ({give_back("%(tried_at)s::timestamptz", _COUNTERS, others=_STILL_COUNTED)})
     SELECT coalesce((SELECT attempt_id FROM finished), redemption_undo())
 """)
 

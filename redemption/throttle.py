@@ -52,16 +52,26 @@ _WITHOUT_ONE = """
     t.recent[:array_position(t.recent, {at}) - 1] || t.recent[array_position(t.recent, {at}) + 1:]"""
 
 
-def give_back(at: str, keys: str, condition: str = "true") -> str:
-    """SQL: takes back the try made at `at`, and `extra` older ones, for each (scope, key, extra) in `keys`."""
+# What is left of `tries` without the moments in `others`, each taken out as often as it stands there.
+_WITHOUT_OTHERS = """
+    ARRAY(SELECT y.tried FROM (SELECT u.tried, u.place, row_number() OVER (PARTITION BY u.tried ORDER BY u.place) AS copy
+            FROM unnest(x.tries) WITH ORDINALITY AS u (tried, place)) AS y
+        WHERE y.copy > (SELECT count(*) FROM unnest(k.others) AS o WHERE o = y.tried) ORDER BY y.place)"""
+
+
+def give_back(at: str, keys: str, condition: str = "true", others: str = "'{}'::timestamptz[]") -> str:
+    """SQL: takes back the try made at `at` for each (scope, key, extra) in `keys`, and with it those of the moments in
+    `others`, which may be made of the counter itself: `l`, which is locked by then."""
     left = _WITHOUT_ONE.format(at=at)
     # Locked in the order in which tries are counted, account, address, program: two that share more than one counter
     # would deadlock otherwise.
     return f"""
         UPDATE redemption_throttle AS t
-        SET recent = (SELECT x.tries[1 + least(k.extra, cardinality(x.tries)):] FROM (SELECT {left} AS tries) AS x),
+        SET recent = (SELECT CASE WHEN k.others = '{{}}' THEN x.tries ELSE {_WITHOUT_OTHERS} END
+                FROM (SELECT {left} AS tries) AS x),
             blocked_until = NULL
-        FROM (SELECT l.id, k.extra FROM {keys} AS k (scope, key, extra) JOIN redemption_throttle AS l USING (scope, key)
+        FROM (SELECT l.id, {others} AS others
+            FROM {keys} AS k (scope, key, extra) JOIN redemption_throttle AS l USING (scope, key)
             WHERE {condition} ORDER BY scope FOR NO KEY UPDATE OF l) AS k
         WHERE t.id = k.id AND array_position(t.recent, {at}) IS NOT NULL"""
 
