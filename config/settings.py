@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "support.second_factor.SecondFactorMiddleware",
+    "support.step_up.StepUpMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

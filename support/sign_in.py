@@ -9,7 +9,6 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.flows.email_verification import get_address_for_user, send_verification_email_to_address
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
@@ -41,7 +40,6 @@ from support.audit import record
 from support.linking import link_accounts
 from support.lockout import Guess, LockedOutError
 from support.models import AuditAction
-from support.pages import see_other
 
 # A new customer's password, until his address is verified; and how long it may wait.
 CHOSEN_PASSWORD = "password_until_verified"  # noqa: S105
@@ -119,6 +117,9 @@ class AccountAdapter(DefaultAccountAdapter):
             return reverse("start_account")
         return landing.first_page(request.user) or reverse("mfa_index")
 
+    def get_signup_redirect_url(self, request: HttpRequest) -> str:
+        return self.get_login_redirect_url(request)
+
     def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
         assert isinstance(self.request.user, User)
         is_customer = self.request.user.role == Role.CUSTOMER and self.request.user.accounts.exists()
@@ -190,6 +191,8 @@ class AccountAdapter(DefaultAccountAdapter):
             did = "password" if current.request.user == user else "password_by_mail"
             record(AuditAction.SIGN_IN_CHANGED, by=user, did=did)
             lockout.lift(Guess.PASSWORD, user.email)
+            # Whoever else knew the old one is out, wherever he is signed in.
+            end_sessions(user, but=current.request.session.session_key)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Not within minutes of signing in: who is sent from there to set a factor up has just typed the password."""
@@ -221,15 +224,6 @@ class VerifiesWhoSignsUp(EmailVerificationStage):
 def needs_more_than_mail(user: User) -> bool:
     """Whether a mailed code alone must not sign this person in."""
     return user.role in STAFF_ROLES or user.memberships.exists()
-
-
-def ask_to_verify(request: HttpRequest) -> HttpResponse:
-    """Mails a code to the address of who is signed in; leads to the page that takes it."""
-    address = get_address_for_user(request.user) or EmailAddress.objects.get(
-        user_id=request.user.pk, email=request.user.email.lower()
-    )
-    send_verification_email_to_address(request, address)
-    return see_other(reverse("account_email_verification_sent"))
 
 
 @sensitive_variables()
@@ -268,9 +262,9 @@ def _factor_cipher() -> MultiFernet:
     )
 
 
-def end_sessions(person: User) -> None:
-    """What a page of his still shows is not posted any more."""
-    for session in UserSession.objects.filter(user_id=person.pk):
+def end_sessions(person: User, *, but: str | None = None) -> None:
+    """What a page of his still shows is not posted any more; `but`: the key of the one that goes on."""
+    for session in UserSession.objects.filter(user_id=person.pk).exclude(session_key=but or ""):
         session.end()
 
 

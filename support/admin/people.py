@@ -5,13 +5,16 @@ from typing import Any
 from allauth.account.forms import ResetPasswordForm
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
+from django.utils import timezone
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesCheckboxFilter
 
 from redemption.admin.base import DeskModelAdmin, WithoutHistory
@@ -81,7 +84,7 @@ class PersonAdmin(WithoutHistory, DeskModelAdmin):
         role_changed = change and "role" in form.changed_data
         if role_changed:
             audit.record(AuditAction.ROLE_CHANGED, by=request.user, target=f"user:{obj.pk}", old=before, new=obj.role)
-        if role_changed or (change and not obj.is_active):
+        if role_changed or (change and (not obj.is_active or "email" in form.changed_data)):
             end_sessions(obj)
         audit.record(
             AuditAction.STAFF_CHANGED,
@@ -106,8 +109,35 @@ class PersonAdmin(WithoutHistory, DeskModelAdmin):
                 self.admin_site.admin_view(self.remove_second_factor),
                 name="redemption_user_remove_second_factor",
             ),
+            path(
+                "<int:pk>/end-sessions/",
+                self.admin_site.admin_view(self.end_sessions),
+                name="redemption_user_end_sessions",
+            ),
             *super().get_urls(),
         ]
+
+    def page_context(self, request: StaffRequest, object_id: str | None) -> dict[str, Any]:
+        """Where the person is signed in."""
+        if object_id is None or not object_id.isdecimal():
+            return {}
+        known = list(UserSession.objects.filter(user_id=int(object_id), user__role__in=ROLES).order_by("-created_at"))
+        kept = Session.objects.filter(
+            session_key__in=[one.session_key for one in known], expire_date__gt=timezone.now()
+        )
+        alive = set(kept.values_list("session_key", flat=True))
+        return {"sessions": [one for one in known if one.session_key in alive]}
+
+    def end_sessions(self, request: StaffRequest, pk: int) -> HttpResponse:
+        """All of a person's: for a lost machine, or somebody who has left in anger."""
+        person = self._posted_for(request, pk)
+        with transaction.atomic():
+            end_sessions(person)
+            audit.record(AuditAction.STAFF_CHANGED, by=request.user, target=f"user:{person.pk}", did="ended_sessions")
+        messages.success(request, f"{person} is signed out everywhere.")
+        if person == request.user:
+            return redirect("account_login")
+        return redirect("admin:redemption_user_change", pk)
 
     def send_password_link(self, request: StaffRequest, pk: int) -> HttpResponse:
         person = self._posted_for(request, pk)

@@ -195,7 +195,7 @@ def test_a_draft_survives_signing_out(open_page):
     page.get_by_label("The customer reads this").fill("Half a sentence, and")
     visit.sees("Saved ")
     page.goto("/accounts/logout/")
-    page.get_by_role("button", name="Sign Out").click()
+    page.get_by_role("button", name="Sign out").click()
     page.goto(f"/tickets/{ticket.reference}/")
     visit.sees(page.get_by_label("Password"))
 

@@ -72,7 +72,7 @@ def test_an_agent_sets_a_second_factor_up_signs_in_and_sees_who_redeemed_a_code(
 
     # The next time the factor is asked for, or one of the codes for a lost telephone, and leads where one wanted to go.
     page.goto("/accounts/logout/")
-    page.get_by_role("button", name="Sign Out").click()
+    page.get_by_role("button", name="Sign out").click()
     page.goto(f"/codes/{card.serial}/")
     page.get_by_label("Email").fill(agent.email)
     page.get_by_label("Password").fill(PASSWORD)

@@ -100,17 +100,14 @@ def test_the_way_in_and_what_goes_wrong_can_be_read(open_page, look):
     visit = open_page()
     page = visit.page
 
-    # Without a choice of one's own, it is as dark as the machine.
-    page.emulate_media(color_scheme="dark")
     page.goto("/accounts/password/reset/")
-    page.locator("html.dark").wait_for()
     look(visit, "password forgotten")
     page.goto("/")
     look(visit, "sign-in")
     page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill("wrong")
     page.keyboard.press("Enter")
-    page.get_by_text("not correct").wait_for()
+    page.get_by_text("do not belong together").wait_for()
     look(visit, "sign-in, refused")
 
     # A form without its cookie, as after a long night.
@@ -129,10 +126,10 @@ def test_the_way_in_and_what_goes_wrong_can_be_read(open_page, look):
     look(visit, "passkey")
     page.goto("/accounts/2fa/totp/activate/")
     look(visit, "authenticator app")
-    secret = page.locator("#authenticator_secret").input_value()
+    secret = page.locator("main strong.code").inner_text()
     page.get_by_label("Authenticator code").fill(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Recovery Codes").wait_for()
+    page.get_by_role("heading", name="Recovery codes").wait_for()
     look(visit, "recovery codes")
     for address, name in [("password/change", "password"), ("sessions", "sessions"), ("2fa", "second factor, set up")]:
         page.goto(f"/accounts/{address}/")
@@ -147,10 +144,10 @@ def test_the_way_in_and_what_goes_wrong_can_be_read(open_page, look):
 
     page.goto("/accounts/logout/")
     look(visit, "signing out")
-    page.get_by_role("button", name="Sign Out").click()
+    page.get_by_role("button", name="Sign out").click()
     page.goto("/")
     page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Two-Factor Authentication").wait_for()
+    page.get_by_role("heading", name="Second factor").wait_for()
     look(visit, "second factor, asked for")

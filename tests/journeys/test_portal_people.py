@@ -49,7 +49,7 @@ def test_a_colleague_is_invited_joins_and_is_removed(open_page):
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_role("status")).to_have_text("Nina New is no member of Saturn any more.")
     theirs.goto("/retailer/")
-    expect(theirs.get_by_role("heading", name="Sign In")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="Sign in")).to_be_visible()
     theirs.goto(link)
     expect(theirs.get_by_role("heading", name="This link does not work any more")).to_be_visible()
 

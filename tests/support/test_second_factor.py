@@ -1,5 +1,6 @@
 """Staff pages open to a session that passed a second factor, and to no other."""
 
+import re
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.conf import settings
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLResolver, get_resolver, reverse
 
 from redemption.models import User
 from redemption.roles import STAFF_ROLES, Role
@@ -246,3 +247,54 @@ def test_a_stolen_database_makes_no_codes():
     factor = Authenticator.objects.get(user=agent, type=Authenticator.Type.TOTP)
     assert secret not in str(factor.data)
     assert factor.wrap().validate_code(code_of(secret))
+
+
+# --- Every address there is
+
+
+def every_address():
+    """{path: (name, view)}: each address of the site once, with something in its places."""
+    found = {}
+
+    def fill(text):
+        text = re.sub(r"<(?:int|path):\w+>|<int:\w+>", "1", text)
+        text = re.sub(r"<(?:\w+:)?\w+>", "x", text)
+        # The ways of the packages that write regular expressions.
+        text = re.sub(r"\(\?P<\w+>[^)]*\)", "x", text)
+        return text.replace("^", "").replace("$", "").replace("\\Z", "").replace("\\", "").replace("?", "")
+
+    def walk(patterns, before, namespace):
+        for pattern in patterns:
+            here = before + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, here, f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace)
+            else:
+                found[f"/{fill(here)}"] = f"{namespace}{pattern.name}"
+
+    walk(get_resolver().url_patterns, "", "")
+    return found
+
+
+@pytest.mark.parametrize("has_factor", [False, True], ids=["without a factor", "with one that was not used"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_no_address_opens_to_staff_whose_session_has_passed_no_factor(method, has_factor):
+    person = user(Role.ADMINISTRATOR)
+    addresses = every_address()
+    assert len(addresses) > 200
+    client = Client(raise_request_exception=False)
+    # By the password alone.
+    sign_in(client, person)
+    if has_factor:
+        with_app(person)
+    stops = {reverse("mfa_index"), reverse("mfa_reauthenticate")}
+    opened = set()
+    for address, name in addresses.items():
+        # Machines have keys; and whoever signs out is not staff any more.
+        if address.startswith("/api/") or name in {"account_logout", "admin:logout"}:
+            continue
+        response = getattr(client, method)(address)
+        if not (response.status_code == 302 and response.url.split("?")[0] in stops):
+            opened.add(name)
+    setting_up = {"mfa_reauthenticate"} if has_factor else {"mfa_index", "mfa_activate_totp", "mfa_add_webauthn"}
+    asking = set() if has_factor else {"account_reauthenticate"}
+    assert opened - {"account_login"} == setting_up | asking

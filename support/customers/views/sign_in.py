@@ -36,10 +36,9 @@ def send_verification(request: StaffRequest) -> HttpResponse:
             "The message was sent several times in this hour. Look into the spam folder too, or try again later.",
         )
         return see_other(place)
-    # allauth says by a message of its own that it was sent; where its own limit is reached, it says nothing.
-    if not send_verification_email_for_user(request, request.user):
-        messages.warning(request, "The message was sent a moment ago. Wait a minute before you have it sent again.")
-    return see_other(place)
+    send_verification_email_for_user(request, request.user)
+    # It holds a code, which that page takes.
+    return see_other(reverse("account_email_verification_sent"))
 
 
 @require_POST
