@@ -131,7 +131,7 @@ def test_who_cannot_redeem_is_told_why_and_by_keyboard_alone(open_page, look):  
     page.get_by_role("link", name="Sessions").click()
     page.get_by_role("link", name="Redeem a code").click()
     page.get_by_role("link", name="Sign out").click()
-    page.get_by_role("button", name="Sign Out").click()
+    page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(re.compile("/accounts/login/"))
     sign_in(page, nobody)
     visit.sees("No account is linked")
