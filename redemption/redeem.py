@@ -62,10 +62,9 @@ def redeem(
     """Redeems the code in `text` for the account, or says why not.
 
     Guarantees: one redemption per code; the same `key` with the same request gives the first answer again and has one
-    effect; a refusal writes one attempt and nothing else. `key_scope`, such as “program:2”, has one key mean one request
-    for all accounts of a caller together, and not for each. Must not run inside a transaction: a caller's rollback would
-    take the count of the try along. Raises KeyConflictError, KeyRunningError and
-    KeyRefusedError.
+    effect; a refusal writes one attempt and nothing else. `key_scope`, such as “program:2”, has one key mean one
+    request for all accounts of a caller together, and not for each. Must not run inside a transaction: a caller's
+    rollback would take the count of the try along. Raises KeyConflictError, KeyRunningError and KeyRefusedError.
     """
     request = Request(
         account, channel, address, apparent_country, now or timezone.now(), AttemptOutcome.REDEEMED, key_scope
@@ -217,8 +216,7 @@ def _write_redemption(request: Request, facts: Facts, admission: Admission) -> R
                 "key_id": admission.key_id,
                 "address_key": admission.address_key,
                 "program_key": admission.program_key,
-                # The one that lent its place goes with it.
-                "previews": facts.previews - bool(admission.lent_by),
+                "previews": facts.previews,
             },
         )
     return Result(

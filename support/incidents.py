@@ -39,9 +39,11 @@ def gather(ticket: Ticket, *, now: datetime | None = None) -> Ticket | None:
         pks = [ticket.pk, problem.pk]
         rows = {row.pk: row for row in Ticket.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk")}
         ticket, problem = rows[ticket.pk], rows[problem.pk]
-        # Somebody may have linked either otherwise, by hand: then that stands.
+        # Somebody may have linked either otherwise, by hand, or detached it: then that stands.
         if ticket.problem_id or ticket.is_problem or ticket.merged_into_id or not problem.is_problem:
             return ticket.problem
+        if ticket.events.filter(kind=TicketEventKind.UNLINKED, changes__has_key="problem").exists():
+            return None
         ticket.problem = problem
         changes = {"problem": [None, problem.pk]}
         write(ticket, by=User.objects.system(), kind=TicketEventKind.LINKED, changes=changes, now=now)
