@@ -54,7 +54,8 @@ _WITHOUT_ONE = """
 
 # What is left of `tries` without the moments in `others`, each taken out as often as it stands there.
 _WITHOUT_OTHERS = """
-    ARRAY(SELECT y.tried FROM (SELECT u.tried, u.place, row_number() OVER (PARTITION BY u.tried ORDER BY u.place) AS copy
+    ARRAY(SELECT y.tried FROM (
+            SELECT u.tried, u.place, row_number() OVER (PARTITION BY u.tried ORDER BY u.place) AS copy
             FROM unnest(x.tries) WITH ORDINALITY AS u (tried, place)) AS y
         WHERE y.copy > (SELECT count(*) FROM unnest(k.others) AS o WHERE o = y.tried) ORDER BY y.place)"""
 
