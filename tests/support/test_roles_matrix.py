@@ -167,6 +167,11 @@ POST change_view (one's own)             302     404     404     303     303    
 POST change_view (another's)             302     404     404     404     404     404     404     404     404     404
 GET redeem                               302     200     200     200     200     200     200     200     200     200
 POST redeem                              302     200     200     200     200     200     200     200     200     200
+GET redeem_confirm                       302     302     302     302     302     302     302     302     302     302
+POST redeem_confirm (nothing sealed)     302     409     409     409     409     409     409     409     409     409
+GET redeem_challenge                     302     200     200     200     200     200     200     200     200     200
+POST redeem_challenge (number)           302     422     422     422     422     422     422     422     422     422
+POST redeem_challenge (mail)             302     200     200     200     200     200     200     200     200     200
 GET ticket (private)                     302     404     404     404     200     200     200     200     200     404
 GET original (private)                   302     404     404     404     404     404     200     404     200     404
 GET picture (private)                    302     404     404     404     200     200     200     200     200     404
@@ -526,6 +531,11 @@ def requests(world):
         "POST change_view (another's)": (f"/tickets/views/{world.other_view.pk}/", {"name": "Renamed"}),
         "GET redeem": ("/redeem/", {}),
         "POST redeem": ("/redeem/", {"account": account.reference, "code": card.text, "key": "k"}),
+        "GET redeem_confirm": ("/redeem/confirm/", {}),
+        "POST redeem_confirm (nothing sealed)": ("/redeem/confirm/", {"sealed": "x"}),
+        "GET redeem_challenge": ("/redeem/challenge/", {}),
+        "POST redeem_challenge (number)": ("/redeem/challenge/", {"account": account.reference, "number": "123456"}),
+        "POST redeem_challenge (mail)": ("/redeem/challenge/", {"account": account.reference}),
     }
     for asked, ticket in world.asked.items():
         path, file = f"/tickets/{ticket.reference}/", world.files[asked]
