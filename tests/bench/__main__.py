@@ -1,5 +1,5 @@
-"""python -m tests.bench redeem|issue|import|lookup|queue|credits|reports|seals [--codes N] [--clients N] [--runs N]
-[--json]
+"""python -m tests.bench redeem|issue|import|lookup|queue|credits|reports|seals|answers [--codes N] [--clients N]
+[--runs N] [--json]
 
 Measures in a database of its own, which is removed afterwards: on the embedded server, or DATABASE_URL's. Ours and the
 limit take turns; the figures are medians.
@@ -22,6 +22,7 @@ MODULES = {
     "credits": "credits",
     "reports": "reports",
     "seals": "seals",
+    "answers": "answers",
 }
 
 
