@@ -17,6 +17,8 @@ from redemption.models import (
     CardEvent,
     CardEventKind,
     Code,
+    Invoice,
+    InvoiceStatus,
     PremiumGrant,
     Transfer,
     TransferKind,
@@ -105,23 +107,25 @@ def timeline(code: Code, tickets: Sequence[Ticket] = (), *, with_credits: bool =
 
 
 def account_timeline(account: Account, tickets: Sequence[Ticket] = ()) -> Timeline:
-    """An account's story, from its newest fifty attempts, transfers and grants, and from the tickets given."""
+    """An account's story, from its newest fifty attempts, transfers, grants and invoices, and the tickets given."""
     attempts = _newest(Attempt.objects.filter(account=account.pk))
     transfers = _newest(_told(Transfer.objects.filter(wallet__account=account.pk)))
     of_credit = [f"credit__{name}" for name in _OF_CREDIT]
     own_grants = PremiumGrant.objects.filter(account=account.pk)
     grants = _newest(own_grants.select_related(*of_credit, "redemption__reversal"))
+    invoices = _newest(Invoice.objects.filter(account=account.pk).exclude(due=0))
     messages = _messages(tickets)
     entries = [
         *(_own_attempt(attempt) for attempt in attempts[:MOST_SHOWN]),
         *(replace(_transfer(transfer), card=transfer.code_id) for transfer in transfers[:MOST_SHOWN]),
         *(entry for grant in grants[:MOST_SHOWN] for entry in _granted(grant)),
+        *(entry for invoice in invoices[:MOST_SHOWN] for entry in _billed(invoice)),
         *_asked(tickets, messages[:MOST_SHOWN]),
     ]
     return Timeline(
         entries=sorted(entries, key=lambda entry: entry.at),
         events=[],
-        has_older=any(len(rows) > MOST_SHOWN for rows in (attempts, transfers, grants, messages)),
+        has_older=any(len(rows) > MOST_SHOWN for rows in (attempts, transfers, grants, invoices, messages)),
     )
 
 
@@ -226,6 +230,20 @@ def _granted(grant: PremiumGrant) -> list[Entry]:
     if reversal := getattr(grant.redemption, "reversal", None):
         told = f"{reversal.shown} of premium time"
         entries.append(Entry(reversal.at, "workspace_premium", "Moved to another account", told))
+    return entries
+
+
+def _billed(invoice: Invoice) -> list[Entry]:
+    """What was asked of a payment method, and what became of it; credit's own part is a transfer."""
+    month, rest = f"{invoice.get_plan_display()}, {invoice.month}", invoice.shown_due
+    if invoice.was_not_asked:
+        return [Entry(invoice.at, "money_off", "Fell to Free", f"{month}: neither credit nor a payment method paid it")]
+    entries = [Entry(invoice.at, "request_quote", f"{rest} due from the payment method", month)]
+    if invoice.settled_at:
+        if invoice.status == InvoiceStatus.FAILED:
+            entries.append(Entry(invoice.settled_at, "money_off", f"{rest} not paid", month))
+        else:
+            entries.append(Entry(invoice.settled_at, "payments", f"{rest} paid", month))
     return entries
 
 

@@ -3,12 +3,15 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Max
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from redemption.admin.base import DeskInline, DeskModelAdmin, badge
 from redemption.admin.fields import LinesField, PairsField
+from redemption.admin.plan_prices import PlanPriceInline, save_prices
 from redemption.code_format import CROCKFORD_LOOK_ALIKES
-from redemption.models import CodeFormat, Program
+from redemption.models import CodeFormat, PlanPrice, Program
 from redemption.refusals import Answer
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
@@ -88,13 +91,13 @@ class ProgramAdmin(DeskModelAdmin):
     view_permission = Permission.VIEW_CATALOGUE
     change_permission = Permission.MANAGE_PROGRAMS
     form = ProgramForm
-    inlines = [CodeFormatInline]
+    inlines = [PlanPriceInline, CodeFormatInline]
     list_display = ["name", "state", "time_zone", "stacking_cap_months", "third_party", "location", "printer"]
     search_fields = ["name", "slug"]
     search_help_text = "Name"
     prepopulated_fields = {"slug": ["name"]}
     fieldsets = [
-        (None, {"fields": ["name", "slug", "digest_name", "time_zone", "is_paused"]}),
+        (None, {"fields": ["name", "slug", "digest_name", "time_zone", "redeeming"]}),
         (
             "Rules of redeeming",
             {"fields": ["stacking_cap_months", "refuses_third_party_billing", "checks_location"]},
@@ -108,12 +111,15 @@ class ProgramAdmin(DeskModelAdmin):
     ]
 
     def get_readonly_fields(self, request: StaffRequest, obj: Program | None = None) -> list[str]:
-        return ["digest_name"] if obj else []
+        return ["digest_name", "redeeming"] if obj else ["redeeming"]
 
     def get_prepopulated_fields(self, request: StaffRequest, obj: Program | None = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
 
     def save_formset(self, request: StaffRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is PlanPrice:
+            save_prices(request, formset)
+            return
         newest = CodeFormat.objects.filter(program=form.instance).aggregate(newest=Max("version"))["newest"] or 0
         for version, code_format in enumerate(formset.save(commit=False), newest + 1):
             code_format.version = version
@@ -122,6 +128,12 @@ class ProgramAdmin(DeskModelAdmin):
     @admin.display(description="State")
     def state(self, program: Program) -> str:
         return badge("Paused", "warning") if program.is_paused else badge("Open", "success")
+
+    @admin.display(description="Redeeming")
+    def redeeming(self, program: Program) -> str:
+        """The switch has a page of its own, where who presses it says what customers read."""
+        link = format_html('<a href="{}">Switch it off and on under Outages</a>', reverse("outages"))
+        return format_html("{} {}", self.state(program), link)
 
     @admin.display(description="Third-party billing")
     def third_party(self, program: Program) -> str:

@@ -80,7 +80,7 @@ class Told:
         trail.tell("record_opened", by=request.user, target=self._target(row))
 
     def tell_changed(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> None:
-        beside = [str(formset.opts.verbose_name_plural) for formset in formsets if formset.has_changed()]
+        beside = [str(formset.model._meta.verbose_name_plural) for formset in formsets if formset.has_changed()]
         fields = [*form.changed_data, *(f"{name.split(':')[0].replace(' ', '_')}" for name in beside)]
         if change and not fields:
             return

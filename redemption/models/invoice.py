@@ -1,10 +1,13 @@
 """A month of an account's plan, and who paid what of it."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import F, Q
 
 from redemption.models.account import Account, Plan, random_reference
 from redemption.models.fields import TransactionIdField
+from redemption.money import format_minor
 
 
 class InvoiceStatus(models.TextChoices):
@@ -58,3 +61,27 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def month(self) -> str:
+        """“15 June to 14 July 2026”: its first day and its last."""
+        last = self.ends_on - timedelta(days=1)
+        first = f"{self.starts_on:%-d %B}" if self.starts_on.year == last.year else f"{self.starts_on:%-d %B %Y}"
+        return f"{first} to {last:%-d %B %Y}"
+
+    @property
+    def shown_price(self) -> str:
+        return format_minor(self.price, self.currency)
+
+    @property
+    def shown_credit(self) -> str:
+        return format_minor(self.from_credit, self.currency)
+
+    @property
+    def shown_due(self) -> str:
+        return format_minor(self.due, self.currency)
+
+    @property
+    def was_not_asked(self) -> bool:
+        """There was no payment method: the account fell to Free at once."""
+        return self.status == InvoiceStatus.FAILED and self.settled_at == self.at

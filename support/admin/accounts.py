@@ -26,6 +26,15 @@ MOST_SHOWN = 20
 
 
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        program = data.get("program") or (self.instance.program if self.instance.program_id else None)
+        day = data.get("renews_on")
+        # Months of the past would be billed, one by one, within the hour.
+        if program and day and "renews_on" in self.changed_data and day < program.today():
+            self.add_error("renews_on", "The next month begins today or later.")
+        return data
+
     def _get_validation_exclusions(self) -> set[str]:
         # The program cannot change, yet “one account per program and e-mail” is to be checked with it.
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
@@ -64,7 +73,19 @@ class AccountAdmin(WithoutHistory, DeskModelAdmin):
     change_form_outer_before_template = "support/admin/account_panel.html"
     fieldsets = [
         (None, {"fields": ["reference", "program", "email", "email_verified", "user"]}),
-        ("Where and how it pays", {"fields": ["country", "last_seen_country", "currency", "billing_provider"]}),
+        (
+            "Where and how it pays",
+            {
+                "fields": [
+                    "country",
+                    "last_seen_country",
+                    "currency",
+                    "billing_provider",
+                    "renews_on",
+                    "has_payment_method",
+                ]
+            },
+        ),
         ("What it may redeem", {"fields": ["plan", "had_premium", "restriction", "premium_until"]}),
     ]
 

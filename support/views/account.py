@@ -1,5 +1,5 @@
 """A customer's account, all on one page: what bears on redeeming, its tickets and its story, its credit with every
-movement, premium time, what it redeemed and what it tried."""
+movement, months that were billed, premium time, what it redeemed and what it tried."""
 
 from urllib.parse import urlencode
 
@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from redemption.models import Account, Attempt, PremiumGrant, Redemption
+from redemption.models import Account, Attempt, Invoice, PremiumGrant, Redemption
 from redemption.requests import StaffRequest
 from redemption.roles import Permission
 from support import audit, ticket_search
@@ -56,6 +56,7 @@ def account(request: StaffRequest, reference: str) -> HttpResponse:
             "grants",
             PremiumGrant.objects.filter(account=found).order_by(F("period").desc(nulls_last=True), "-pk"),
         ),
+        "invoices": part(request, "invoices", Invoice.objects.filter(account=found).order_by("-starts_on", "-pk")),
         "redemptions": part(
             request,
             "redemptions",

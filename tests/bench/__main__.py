@@ -1,5 +1,5 @@
-"""python -m tests.bench redeem|issue|import|lookup|queue|credits|reports|seals|answers [--codes N] [--clients N]
-[--runs N] [--json]
+"""python -m tests.bench redeem|issue|import|lookup|queue|credits|reports|seals|answers|billing [--codes N]
+[--clients N] [--runs N] [--json]
 
 Measures in a database of its own, which is removed afterwards: on the embedded server, or DATABASE_URL's. Ours and the
 limit take turns; the figures are medians.
@@ -23,6 +23,7 @@ MODULES = {
     "reports": "reports",
     "seals": "seals",
     "answers": "answers",
+    "billing": "billing",
 }
 
 

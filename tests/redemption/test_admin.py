@@ -411,6 +411,8 @@ def program_form(**fields):
         "time_zone": "Europe/Berlin",
         "stacking_cap_months": 18,
         "deactivation_minutes": 60,
+        "plan_prices-TOTAL_FORMS": 0,
+        "plan_prices-INITIAL_FORMS": 0,
         "formats-TOTAL_FORMS": 1,
         "formats-INITIAL_FORMS": 0,
         "formats-0-prefix": "SPOTIFY",

@@ -1,6 +1,6 @@
 """A customer's account and his tries, as agents see them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db.models import F
@@ -14,6 +14,8 @@ from redemption.models import (
     BillingProvider,
     Book,
     Channel,
+    Invoice,
+    InvoiceStatus,
     Plan,
     Transfer,
     TransferKind,
@@ -26,6 +28,7 @@ from redemption.roles import PERMISSIONS, Permission, Role
 from support.actions.messages import write_staff_message
 from support.models import AuditAction, AuditEvent, MessageKind
 from support.statement import statement
+from support.timeline import account_timeline
 from support.views.account import PER_PAGE
 from tests import factories
 from tests.support.desk import at_the_desk, shown
@@ -130,7 +133,7 @@ def test_three_attempts_cost_as_many_queries_as_one(mary, django_assert_num_quer
         card = factories.card(factories.batch(factories.product(mary.program)))
         redeem(account=mary, text=card.text, channel=Channel.WEB)
         refusals(mary, 1)
-        with django_assert_num_queries(19):
+        with django_assert_num_queries(21):
             page_of(mary, client)
 
 
@@ -167,7 +170,7 @@ def test_three_tickets_cost_as_many_queries_as_one(mary, django_assert_num_queri
     factories.ticket(account=mary)
     page_of(mary, client)
     for number in range(2):
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(22):
             assert len(page_of(mary, client).context["tickets"].rows) == 1 + 2 * number
         for _ in range(2):
             factories.ticket(account=mary)
@@ -283,3 +286,58 @@ def test_only_roles_that_see_accounts_have_these_pages(role, mary):
 def test_who_is_not_signed_in_gets_nothing(client, mary):
     response = page_of(mary, client)
     assert (response.status_code, response.headers["Location"].split("?")[0]) == (302, reverse("account_login"))
+
+
+# --- Months billed
+
+
+def billed(account, **fields):
+    """One invoice, two thirds of it due, asked for in June and not settled."""
+    fields = {
+        "starts_on": date(2026, 6, 15), "ends_on": date(2026, 7, 15), "plan": Plan.INDIVIDUAL, "currency": "GBP",
+        "price": 900, "from_credit": 300, "due": 600, "status": InvoiceStatus.DUE, "at": factories.NOON, **fields,
+    }  # fmt: skip
+    return Invoice.objects.create(account=account, **fields)
+
+
+def test_months_stand_on_the_page_with_who_paid_what(mary):
+    client, _ = at_the_desk(Role.AGENT)
+    later = factories.NOON + timedelta(hours=3)
+    due = billed(mary)
+    billed(mary, starts_on=date(2026, 5, 15), ends_on=date(2026, 6, 15), status=InvoiceStatus.FAILED, settled_at=later)
+    billed(
+        mary, starts_on=date(2026, 12, 15), ends_on=date(2027, 1, 15), from_credit=0, due=900,
+        status=InvoiceStatus.FAILED, settled_at=factories.NOON,
+    )  # fmt: skip
+    page = shown(page_of(mary, client))
+    assert f"15 June to 14 July 2026 Individual, {due.reference} £9.00 £3.00 £6.00 Due" in page
+    assert "15 December 2026 to 14 January 2027" in page
+    assert "Not paid : no payment method, fell to Free" in page
+    story = [(entry.title, entry.detail) for entry in account_timeline(mary).entries]
+    # The newest row first where the moment is the same.
+    assert story == [
+        (
+            "Fell to Free",
+            "Individual, 15 December 2026 to 14 January 2027: neither credit nor a payment method paid it",
+        ),
+        ("£6.00 due from the payment method", "Individual, 15 May to 14 June 2026"),
+        ("£6.00 due from the payment method", "Individual, 15 June to 14 July 2026"),
+        ("£6.00 not paid", "Individual, 15 May to 14 June 2026"),
+    ]
+
+
+def test_when_the_next_month_is_paid(mary):
+    client, _ = at_the_desk(Role.AGENT)
+    assert "Next month Not billed here" in shown(page_of(mary, client))
+    Account.objects.update(renews_on=date(2026, 7, 15))
+    assert "Next month 15 July 2026 (no payment method)" in shown(page_of(mary, client))
+    Account.objects.update(has_payment_method=True)
+    assert "Next month 15 July 2026 (payment method on file)" in shown(page_of(mary, client))
+
+
+def test_three_months_cost_as_many_queries_as_one(mary, django_assert_num_queries):
+    client, _ = at_the_desk(Role.AGENT)
+    for month in (1, 2, 3):
+        billed(mary, starts_on=date(2026, month, 1), ends_on=date(2026, month + 1, 1))
+        with django_assert_num_queries(21):
+            page_of(mary, client)
