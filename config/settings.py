@@ -112,7 +112,6 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Around all that answers browsers.
     "redemption.api.middleware.InterfacesStandApart",
-    # Before anything that asks the database.
     "redemption.middleware.OutagesNeedNoDatabase",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -265,8 +264,7 @@ MESSAGES_PER_CUSTOMER = env.int("MESSAGES_PER_CUSTOMER", default=20)
 VERIFICATIONS_PER_CUSTOMER = env.int("VERIFICATIONS_PER_CUSTOMER", default=5)
 ATTEMPT_WINDOW_HOURS = env.int("ATTEMPT_WINDOW_HOURS", default=24)
 
-# --- The breaker of redeeming, one in each process. Five failures more than tries that worked, within a minute, are no
-# hiccup; five seconds later one try finds out whether the database is back. 0 failures: it never opens.
+# --- The breaker of redeeming: five failures in a minute are no hiccup; after five seconds one try finds out. 0: never.
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
 BREAKER_WINDOW_SECONDS = env.int("BREAKER_WINDOW_SECONDS", default=60)
 BREAKER_PAUSE_SECONDS = env.int("BREAKER_PAUSE_SECONDS", default=5)
