@@ -37,4 +37,4 @@ def _wanting(user: User) -> QuerySet[Account]:
 
 
 def _is_verified(user: User) -> bool:
-    return EmailAddress.objects.filter(user_id=user.pk, email=user.email.lower(), verified=True).exists()
+    return bool(EmailAddress.objects.filter(user_id=user.pk, email=user.email.lower(), verified=True).exists())

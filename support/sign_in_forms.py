@@ -16,7 +16,7 @@ from support import lockout, sign_in
 from support.lockout import Guess, LockedOutError
 
 
-class SignUpForm(account.SignupForm):
+class SignUpForm(account.SignupForm):  # type: ignore[misc]
     """Answers alike whether the address is known here or not."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -52,7 +52,7 @@ class SignUpForm(account.SignupForm):
             return known
 
 
-class ChangePasswordForm(account.ChangePasswordForm):
+class ChangePasswordForm(account.ChangePasswordForm):  # type: ignore[misc]
     @sensitive_variables()
     def clean_oldpassword(self) -> str:
         with lockout.guessing(Guess.PASSWORD, self.user.email, current.request, by=self.user):
@@ -60,18 +60,18 @@ class ChangePasswordForm(account.ChangePasswordForm):
             return old
 
 
-class RequestCodeForm(account.RequestLoginCodeForm):
+class RequestCodeForm(account.RequestLoginCodeForm):  # type: ignore[misc]
     """A code is mailed to whoever may sign in by it; the answer is the same for everybody else."""
 
     def clean_email(self) -> str:
         email: str = super().clean_email()
-        user = self._user
+        user: User | None = self._user  # type: ignore[has-type]
         if user and sign_in.needs_more_than_mail(user) and not _has_factor(user):
             self._user = None
         return email
 
 
-class SignInCodeForm(account.ConfirmLoginCodeForm):
+class SignInCodeForm(account.ConfirmLoginCodeForm):  # type: ignore[misc]
     @sensitive_variables()
     def clean_code(self) -> str:
         login = current.request._login_stage.login
@@ -80,7 +80,7 @@ class SignInCodeForm(account.ConfirmLoginCodeForm):
             return code
 
 
-class VerificationCodeForm(account.ConfirmEmailVerificationCodeForm):
+class VerificationCodeForm(account.ConfirmEmailVerificationCodeForm):  # type: ignore[misc]
     @sensitive_variables()
     def clean_code(self) -> str:
         with lockout.guessing(Guess.MAILED_CODE, self.email or "", current.request, by=self.user):
@@ -88,7 +88,7 @@ class VerificationCodeForm(account.ConfirmEmailVerificationCodeForm):
             return code
 
 
-class SecondFactorForm(factors.AuthenticateForm):
+class SecondFactorForm(factors.AuthenticateForm):  # type: ignore[misc]
     @sensitive_variables()
     def clean_code(self) -> str:
         with lockout.guessing(Guess.FACTOR, f"user:{self.user.pk}", current.request, by=self.user):
@@ -96,7 +96,7 @@ class SecondFactorForm(factors.AuthenticateForm):
             return code
 
 
-class SecondFactorAgainForm(factors.ReauthenticateForm):
+class SecondFactorAgainForm(factors.ReauthenticateForm):  # type: ignore[misc]
     @sensitive_variables()
     def clean_code(self) -> str:
         with lockout.guessing(Guess.FACTOR, f"user:{self.user.pk}", current.request, by=self.user):
@@ -105,5 +105,5 @@ class SecondFactorAgainForm(factors.ReauthenticateForm):
 
 
 def _has_factor(user: User) -> bool:
-    factor = Authenticator.objects.filter(user_id=user.pk).exclude(type=Authenticator.Type.RECOVERY_CODES)
-    return factor.exists()
+    factors_of_his = Authenticator.objects.filter(user_id=user.pk)
+    return bool(factors_of_his.exclude(type=Authenticator.Type.RECOVERY_CODES).exists())
