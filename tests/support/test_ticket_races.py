@@ -5,9 +5,11 @@ from threading import Barrier
 
 import pytest
 from django.db import connections
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from redemption.roles import Role
 from support.actions import links
+from support.actions.contact import Question, ask
 from support.actions.drafts import keep_draft
 from support.actions.messages import add_customer_message, write_staff_message
 from support.actions.tickets import TicketError, open_ticket
@@ -42,6 +44,18 @@ def test_a_form_sent_twice_at_once_opens_one_ticket():
 
     assert len({ticket.pk for ticket in at_once(opens, opens, opens)}) == 1
     assert Ticket.objects.count() == Message.objects.count() == 1
+
+
+def test_a_customers_question_sent_twice_at_once_is_one_ticket_and_one_mail():
+    person = factories.user()
+
+    def asks():
+        question = Question("It fails", "I typed it.")
+        return ask(question, by=person, mailed_to=person.email, send_key="once")
+
+    assert len({ticket.pk for ticket in at_once(asks, asks, asks)}) == 1
+    assert Ticket.objects.count() == Message.objects.count() == 1
+    assert ProcrastinateJob.objects.filter(task_name="support.send_acknowledgement").count() == 1
 
 
 def test_an_answer_sent_twice_at_once_is_one_and_leaves_no_draft():
