@@ -3,6 +3,8 @@
 from datetime import date
 from typing import Any
 
+from django.db import transaction
+
 from redemption.ledger import post, wallet_of
 from redemption.models import Account, BillingProvider, Book, Invoice, Plan, PlanPrice, Program, Transfer, TransferKind
 from redemption.reconcile import reconcile
@@ -36,11 +38,12 @@ def subscriber(of: Program | None = None, *, credit: int = 0, renews_on: date | 
 
 def give(account: Account, amount: int, source: str = "start") -> Transfer:
     """Goodwill, as a credit gives it, without the desk."""
-    return post(
-        debit=Book.GOODWILL, credit=Book.CUSTOMER_CREDIT, amount=amount, currency=account.currency,
-        kind=TransferKind.MANUAL_CREDIT, source=f"{source}:{account.pk}", program_id=account.program_id,
-        wallet=wallet_of(account, account.currency), now=factories.NOON,
-    )  # fmt: skip
+    with transaction.atomic():
+        return post(
+            debit=Book.GOODWILL, credit=Book.CUSTOMER_CREDIT, amount=amount, currency=account.currency,
+            kind=TransferKind.MANUAL_CREDIT, source=f"{source}:{account.pk}", program_id=account.program_id,
+            wallet=wallet_of(account, account.currency), now=factories.NOON,
+        )  # fmt: skip
 
 
 def balance(account: Account) -> int:

@@ -1,4 +1,4 @@
-"""Worker processes that redeem one code, or freeze one report's cards, and are killed on the way.
+"""Worker processes that redeem one code, freeze one report's cards or bill a month, and are killed on the way.
 
 Such a process is forked from a server process that has Django loaded and no connection, so that dying costs little.
 """
@@ -53,6 +53,13 @@ class Freezer(_Process):
         super().__init__(_freeze, report_id, chunk, dies_after)
 
 
+class Biller(_Process):
+    """One run of the billing, in chunks of so many accounts."""
+
+    def __init__(self, now: datetime, *, chunk: int, dies_after: int | None = None) -> None:
+        super().__init__(_renew, now, chunk, dies_after)
+
+
 def _redeem(database: str, account_id: int, text: str, key: str, now: datetime, dies_after: int | None) -> None:
     from redemption.models import Account, Channel
     from redemption.redeem import redeem
@@ -72,6 +79,15 @@ def _freeze(database: str, report_id: int, chunk: int, dies_after: int | None) -
     reports.CHUNK = chunk
     with _dying_after(dies_after):
         freeze_report_job(report_id)
+    connection.close()
+
+
+def _renew(database: str, now: datetime, chunk: int, dies_after: int | None) -> None:
+    from redemption import billing
+
+    connection.settings_dict["NAME"] = database
+    with _dying_after(dies_after):
+        billing.renew(now=now, chunk=chunk)
     connection.close()
 
 
