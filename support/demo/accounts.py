@@ -5,6 +5,8 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from allauth.account.models import EmailAddress
+
 from redemption.models import Account, BillingProvider, Plan, Restriction, User
 from redemption.roles import Role
 from support.demo.programs import COUNTRIES, FILMS, MUSIC
@@ -71,7 +73,7 @@ SITUATIONS = {
     "films, another country": Situation("Pippa Shaw", "GB", FILMS, {"plan": Plan.BASIC}),
 }
 # Whom every code tells the same, beside the customer: with the one password of them all.
-SIGNING_IN = {"billed by Apple", "unverified", "flagged"}
+SIGNING_IN = {"billed by Apple", "unverified", "flagged", "student", "formerly premium", "stacking", "out of attempts"}
 # As texts, because a list takes a line a name.
 _FIRST = (
     "Ada Amir Anja Ben Carl Cora Dina Eli Elsa Emil Felix Gina Hana Ivan Jana Jun Kai Lea Leo Mia Noah Olga Pia Zoe"
@@ -120,5 +122,7 @@ def _account(world: World, key: str, situation: Situation, *, joined: int, numbe
     )
     account.full_clean()
     account.save()
+    if user and account.email_verified:
+        EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
     Account.objects.filter(pk=account.pk).update(created_at=world.now - timedelta(days=joined))
     world.accounts[key] = account
