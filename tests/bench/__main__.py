@@ -1,4 +1,4 @@
-"""python -m tests.bench redeem|issue|import|lookup|queue|credits|reports|seals|answers|billing [--codes N]
+"""python -m tests.bench redeem|issue|import|lookup|queue|credits|reports|seals|answers|billing|http [--codes N]
 [--clients N] [--runs N] [--json]
 
 Measures in a database of its own, which is removed afterwards: on the embedded server, or DATABASE_URL's. Ours and the
@@ -24,6 +24,7 @@ MODULES = {
     "seals": "seals",
     "answers": "answers",
     "billing": "billing",
+    "http": "over_http",
 }
 
 
