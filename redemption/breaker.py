@@ -63,7 +63,7 @@ class Breaker:
         self._failures: deque[float] = deque()
         # While open: when the next one may find out.
         self._next_try: float | None = None
-        self._next_entry = 0.0
+        self._next_entry, self._is_reached = 0.0, False
         # What was seen and not noted yet: the first and the last failure of each program; None: of all.
         self._seen: dict[int | None, tuple[datetime, datetime]] = {}
         # What is to be done when the database is back.
@@ -86,9 +86,10 @@ class Breaker:
             return False
 
     def lets_in(self) -> bool:
-        """The same for a request that has not asked the database for anything: not even who is signed in. Where one
-        was let in he still has to be admitted; so the two are counted apart."""
-        if self._next_try is None:
+        """The same for a request that has not asked the database for anything, not even who is signed in. While open
+        one is let in after each pause, and when it was answered all are. They still have to be admitted: to show the
+        form says nothing about redeeming."""
+        if self._next_try is None or self._is_reached:
             return True
         with self._lock:
             now = self._clock()
@@ -99,12 +100,16 @@ class Breaker:
                 return True
             return False
 
+    def reached(self) -> None:
+        """A request was answered with the database's help."""
+        self._is_reached = self.is_open
+
     def failed(self) -> None:
         """The database failed a try."""
         if not settings.BREAKER_FAILURES:
             return
         with self._lock:
-            now = self._clock()
+            now, self._is_reached = self._clock(), False
             if self._next_try is not None:
                 self._next_try = now + settings.BREAKER_PAUSE_SECONDS
                 return
@@ -175,3 +180,13 @@ class Breaker:
 
 
 redeeming = Breaker()
+
+# Where customers and platforms redeem: while the breaker is open these are answered without the database.
+REDEEMING = ("/redeem/", "/api/v1/redeem", "/api/v1/validate")
+
+
+def hears(path: str, error: BaseException | None) -> None:
+    """An error on the way to redeeming: who cannot be signed in, or whose key cannot be looked up, never gets there."""
+    if path.startswith(REDEEMING) and is_away(error):
+        redeeming.failed()
+        redeeming.saw(None, timezone.now())

@@ -2,6 +2,7 @@
 and shared, and NUL, which no text column takes. And what is answered without the database."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
@@ -9,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from redemption.breaker import redeeming
+from redemption.breaker import REDEEMING, redeeming
 from redemption.code_spotting import CodeSpotter
-from redemption.views.away import REDEEMING, unavailable
+from redemption.views.away import unavailable
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -56,7 +57,13 @@ class OutagesNeedNoDatabase:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info == STATUS:
             request.META.pop("HTTP_COOKIE", None)
-        elif request.path_info.startswith(REDEEMING) and not redeeming.lets_in():
+        if not request.path_info.startswith(REDEEMING):
+            return self.get_response(request)
+        if not redeeming.lets_in():
             redeeming.saw(None, timezone.now())
-            return unavailable()
-        return self.get_response(request)
+            return unavailable(request)
+        response = self.get_response(request)
+        # Those who are not signed in are sent on, and a key that is none is refused, sometimes without the database.
+        if response.status_code == HTTPStatus.OK:
+            redeeming.reached()
+        return response

@@ -21,6 +21,7 @@ from redemption.api import limits
 from redemption.api.bodies import StrictParser
 from redemption.api.errors import ApiError, ErrorCode, error_answer
 from redemption.api.keys import find_key, note_use
+from redemption.breaker import hears
 from redemption.code_format import MAX_TYPED
 from redemption.code_spotting import CodeSpotter
 from redemption.models import ApiKey, ApiScope
@@ -160,6 +161,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _on_outage(request: HttpRequest, error: Exception) -> HttpResponse:
     # What the wall says of itself is for the log; the database's words may hold values.
+    hears(request.path_info, error)
     logger.error("Unavailable: %s", error if isinstance(error, WallError) else type(error).__name__)
     return error_answer(ErrorCode.UNAVAILABLE, headers=_RETRY_SOON)
 

@@ -1,34 +1,35 @@
-"""What customers are told when the database is away, by pages that do not need it."""
+"""What is answered when the database is away, without it."""
 
 import sys
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
 from redemption import breaker
+from redemption.api.errors import ErrorCode, error_answer
 
-# Where customers and platforms redeem: these tell the breaker of the database, and are not asked while it is open.
-REDEEMING = ("/redeem/", "/api/v1/")
-_RETRY_SECONDS = "30"
+_SOON = {"Retry-After": "30"}
 
 
-def unavailable() -> HttpResponse:
-    response = render(None, "redemption/unavailable.html", status=503)
-    response.headers["Retry-After"] = _RETRY_SECONDS
-    return response
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Of redeeming: to a customer a page, to a platform the error of its interface."""
+    if request.path_info.startswith("/api/"):
+        return error_answer(ErrorCode.UNAVAILABLE, headers=_SOON)
+    return _page("redemption/unavailable.html")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's page for what nobody expected. A database that is away is no error of the page's: it says “in a moment”,
-    and where it was about redeeming the breaker hears of it, because who cannot be signed in never comes to redeem."""
+    and where it was about redeeming the breaker hears of it."""
     error = sys.exc_info()[1]
     if not breaker.is_away(error):
         return render(None, "500.html", status=500)
-    if request.path_info.startswith(REDEEMING):
-        breaker.redeeming.failed()
-        breaker.redeeming.saw(None, timezone.now())
-        return unavailable()
-    response = render(None, "503.html", status=503)
-    response.headers["Retry-After"] = _RETRY_SECONDS
+    breaker.hears(request.path_info, error)
+    is_redeeming = request.path_info.startswith(breaker.REDEEMING)
+    return unavailable(request) if is_redeeming else _page("503.html")
+
+
+def _page(template: str) -> HttpResponse:
+    response = render(None, template, status=503)
+    response.headers["Retry-After"] = _SOON["Retry-After"]
     return response

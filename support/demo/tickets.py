@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from redemption.models import Code
+from redemption.outages import covering
 from redemption.roles import Role
 from support.actions.links import attach_incident, mark_duplicate, mark_problem, merge
 from support.actions.messages import UNDO, add_customer_message, goes_by_mail, write_staff_message
@@ -129,6 +130,8 @@ def _link(world: World, case: Case, at: datetime) -> None:
     ticket = Ticket.objects.get(pk=tickets[case.key].pk)
     if case.is_problem:
         mark_problem(ticket=ticket, by=by, now=at)
+        if ticket.program_id and (outage := covering(ticket.program_id, ticket.created_at)):
+            Ticket.objects.filter(pk=ticket.pk).update(outage=outage)
     if case.problem:
         attach_incident(ticket=ticket, problem=tickets[case.problem], by=by, now=at)
     if case.duplicate_of:

@@ -17,6 +17,7 @@ from redemption.models import Attempt, Channel, IdempotencyKey, Outage, OutageCa
 from redemption.redeem import redeem
 from redemption.refusals import Answer
 from tests import factories
+from tests.redemption.api import platforms
 
 
 class Clock:
@@ -98,13 +99,24 @@ def test_a_request_is_let_in_once_in_a_pause_and_may_still_find_out(one, clock):
     assert [one.lets_in(), one.lets_in()] == [True, True]
 
 
+def test_when_one_was_shown_the_form_all_are_and_redeeming_still_waits(one, clock):
+    fail(one)
+    clock.now += 5
+    assert one.lets_in()
+    one.reached()
+    assert [one.lets_in(), one.lets_in(), one.is_open] == [True, True, True]
+    assert [one.admits(), one.admits()] == [True, False]
+    one.failed()
+    assert not one.lets_in()
+
+
 def test_without_a_number_of_failures_it_never_opens(one, settings):
     settings.BREAKER_FAILURES = 0
     fail(one, 100)
     assert not one.is_open
 
 
-@given(st.lists(st.sampled_from(["failed", "worked", "admits", "lets_in", "wait"]), max_size=60))
+@given(st.lists(st.sampled_from(["failed", "worked", "admits", "lets_in", "reached", "wait"]), max_size=60))
 def test_whatever_happens_it_is_never_open_for_good_and_open_admits_one_in_a_pause(deeds):
     clock = Clock()
     one = Breaker(clock)
@@ -308,6 +320,22 @@ def test_platforms_are_told_at_once_in_their_own_shape():
         breaker.redeeming.failed()
     response = Client().post("/api/v1/redeem", {}, content_type="application/json")
     assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert response.headers["Retry-After"] == "30"
+    # What is no redeeming is asked for, and not refused at the door.
+    assert Client().get("/api/v1/openapi.json").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_platforms_whose_key_cannot_be_looked_up_open_it_too():
+    _, token = platforms.key(scopes=["validate"])
+    body = {"account": "AC-1", "code": "x"}
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k"}
+    with connection.execute_wrapper(away):
+        responses = [
+            Client().post("/api/v1/validate", body, content_type="application/json", headers=headers) for _ in range(3)
+        ]
+    assert {(response.status_code, response.json()["code"]) for response in responses} == {(503, "unavailable")}
+    assert breaker.redeeming.is_open
 
 
 @pytest.mark.django_db
