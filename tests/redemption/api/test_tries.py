@@ -235,6 +235,15 @@ def test_too_many_tries_are_turned_away_for_as_long_as_it_says(platform, program
     assert platform.try_("/redeem", account, card, name="one").status_code == 200
 
 
+def test_a_look_that_was_the_last_try_may_still_be_redeemed_and_nothing_else(platform, batch, account):
+    for _ in range(3):
+        platform.try_("/redeem", account, factories.card())
+    card, other = factories.cards(2, batch)
+    assert platform.try_("/validate", account, card).status_code == 200
+    assert told(platform.try_("/redeem", account, other)) == (429, "too_many_attempts")
+    assert platform.try_("/redeem", account, card).status_code == 200
+
+
 def test_the_customers_address_is_counted_and_not_ours(platform, program, settings):
     settings.ATTEMPTS_PER_ADDRESS = 2
     answers = [
