@@ -55,7 +55,8 @@ def test_a_customers_question_sent_twice_at_once_is_one_ticket_and_one_mail():
 
     assert len({ticket.pk for ticket in at_once(asks, asks, asks)}) == 1
     assert Ticket.objects.count() == Message.objects.count() == 1
-    assert ProcrastinateJob.objects.filter(task_name="support.send_acknowledgement").count() == 1
+    mails = ProcrastinateJob.objects.filter(task_name="support.send_acknowledgement")
+    assert mails.filter(args={"ticket_id": Ticket.objects.get().pk}).count() == 1
 
 
 def test_an_answer_sent_twice_at_once_is_one_and_leaves_no_draft():
