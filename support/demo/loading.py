@@ -15,6 +15,7 @@ from support.demo import (
     desk,
     incidents,
     people,
+    platforms,
     programs,
     retailers,
     story,
@@ -49,6 +50,7 @@ def load(say: Callable[[str], None]) -> Examples:
     story.write(diary)
     incidents.write(diary)
     retailers.write(diary)
+    platforms.write(diary)
     trade.write(diary, random)
     tickets.write(diary)
     credits.write(diary, random)

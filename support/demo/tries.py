@@ -68,7 +68,10 @@ def collect(world: World) -> Examples:
             ],
             Role.ADMINISTRATOR: [
                 "House, People: add a colleague, or change a role.",
-                "Catalogue, Programs: pause Spotify Premium, and every try is answered “unavailable”.",
+                "House, Outages: switch Spotify Premium off, and every try is answered “unavailable”; /status says so, "
+                "and what customers write meanwhile is gathered under one ticket.",
+                "House, Platforms’ keys: make one, and ask the API about a code with it, as README shows. Webhooks: "
+                "have a server of yours told what happens.",
                 f"Accounts: lift the restriction of {accounts['flagged'].email}, then diagnose card {unspent.serial} "
                 "for it again.",
             ],
@@ -90,10 +93,19 @@ def collect(world: World) -> Examples:
             Role.CUSTOMER: [
                 f"Redeem {gift.text} for {accounts['customer'].program}, then once more: the page knows it was you. "
                 f"A slip is told at once and costs nothing: {swapped(gift.text)}.",
-                f"{frozen[4].text} is frozen, {american.text} is for the United States: both get one and the same "
-                "answer. A fourth wrong code, and the account waits for a day.",
-                f"Sign in as {accounts['billed by Apple'].email}, {accounts['unverified'].email} or "
-                f"{accounts['flagged'].email} (same password): every code, good or bad, gets the account's own answer.",
+                f"One and the same answer: {frozen[4].text} is frozen, {american.text} is for the United States, "
+                f"{cards['expired promo'][6].text} has expired, {cards['old credit'][20].text} is void, "
+                f"{cards['de credit 60'][-2].text} was never sold. After four of them the account waits for a day.",
+                f"And told apart: {stolen.text} was redeemed by somebody else, {SHARE_LINK} is a link for sharing.",
+                f"Sign in as {accounts['billed by Apple'].email}, {accounts['unverified'].email}, "
+                f"{accounts['flagged'].email} or {accounts['out of attempts'].email} (same password): every code, good "
+                "or bad, gets the account's own answer.",
+                f"As {accounts['student'].email} try {cards['us month'][2].text}, which is not for students; as "
+                f"{accounts['stacking'].email} {cards['us quarter'][7].text}, which is too much time; as "
+                f"{accounts['formerly premium'].email} {cards['trial'][2].text}, for new subscribers.",
+                "Contact support from any of these answers, with a photo; then, as the agent, see it all in Tickets.",
+                "Account: plan, credit and its statement, codes, requests, sessions. Status shows two outages.",
+                "Sign out, and sign up with an address of your own invention: the mail with the code lies in var/mail.",
             ],
             "clerk": [
                 f"Report a compromised card: type or scan {shelf[0].serial}, or the range {shelf[1].serial}-"
