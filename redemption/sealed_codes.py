@@ -5,18 +5,16 @@ and one account, and good for a quarter of an hour: whoever finds an old page op
 """
 
 import json
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from redemption.code_format import MAX_TYPED
 from redemption.models import Account, User
+from redemption.secret_boxes import box
 
 SEALED_FOR = timedelta(minutes=15)
 # All seals are as long as the longest, so that their length says nothing of what is in them: in JSON, a symbol of what
@@ -43,14 +41,14 @@ def seal(*, text: str, account: Account, by: User, key: str, confirmed: bool, no
     # A longer text is no code, whatever it holds; it goes on being too long.
     content = json.dumps([by.pk, account.pk, key, confirmed, text[: MAX_TYPED + 1]])
     at = int((now or timezone.now()).timestamp())
-    return _cipher().encrypt_at_time(content.ljust(_PADDED).encode(), at).decode()
+    return box(b"desk.sealed").encrypt_at_time(content.ljust(_PADDED).encode(), at).decode()
 
 
 @sensitive_variables()
 def unseal(sealed: str, *, by: User, now: datetime | None = None) -> SealedCode:
     at = int((now or timezone.now()).timestamp())
     try:
-        content = _cipher().decrypt_at_time(sealed.encode(), int(SEALED_FOR.total_seconds()), at)
+        content = box(b"desk.sealed").decrypt_at_time(sealed.encode(), int(SEALED_FOR.total_seconds()), at)
     # A lone surrogate is nothing that we wrote.
     except (InvalidToken, UnicodeEncodeError):
         raise SealBrokenError from None
@@ -58,13 +56,3 @@ def unseal(sealed: str, *, by: User, now: datetime | None = None) -> SealedCode:
     if user_id != by.pk:
         raise SealBrokenError
     return SealedCode(account_id, text, key, confirmed)
-
-
-def _cipher() -> MultiFernet:
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet(
-        [
-            Fernet(urlsafe_b64encode(blake2b(key.encode(), person=b"desk.sealed", digest_size=32).digest()))
-            for key in keys
-        ]
-    )

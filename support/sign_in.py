@@ -1,9 +1,7 @@
 """Signing in and up: who may, what is recorded, and what the sign-in pages do otherwise than allauth would."""
 
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -25,7 +23,6 @@ from allauth.mfa.signals import (
 )
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
-from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -35,6 +32,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from redemption.models import User
 from redemption.roles import STAFF_ROLES, Role
+from redemption.secret_boxes import box
 from support import landing, lockout
 from support.audit import record
 from support.linking import link_accounts
@@ -245,21 +243,10 @@ class MfaAdapter(DefaultMFAAdapter):
     """Keeps authenticator secrets encrypted: whoever steals the database cannot make their codes."""
 
     def encrypt(self, text: str) -> str:
-        return _factor_cipher().encrypt(text.encode()).decode()
+        return box(b"desk.factor").encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _factor_cipher().decrypt(encrypted_text.encode()).decode()
-
-
-def _factor_cipher() -> MultiFernet:
-    """Under SECRET_KEY; after its rotation SECRET_KEY_FALLBACKS still opens what the old one closed."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet(
-        [
-            Fernet(urlsafe_b64encode(blake2b(key.encode(), person=b"desk.factor", digest_size=32).digest()))
-            for key in keys
-        ]
-    )
+        return box(b"desk.factor").decrypt(encrypted_text.encode()).decode()
 
 
 def end_sessions(person: User, *, but: str | None = None) -> None:

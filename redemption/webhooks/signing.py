@@ -9,14 +9,13 @@ import base64
 import binascii
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
-from cryptography.fernet import Fernet, MultiFernet
-from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
+
+from redemption.secret_boxes import box
 
 PREFIX = "whsec_"
 # A receiver refuses what is older: whoever has caught a request cannot play it back the next day.
@@ -32,24 +31,12 @@ def make_secret() -> str:
 @sensitive_variables()
 def seal_secret(secret: str) -> str:
     """As it rests: whoever steals the database can sign nothing."""
-    return _cipher().encrypt(secret.encode()).decode()
+    return box(b"webhook.secret").encrypt(secret.encode()).decode()
 
 
 @sensitive_variables()
 def open_secret(sealed: str) -> str:
-    return _cipher().decrypt(sealed.encode()).decode()
-
-
-@sensitive_variables("keys")
-def _cipher() -> MultiFernet:
-    """Under SECRET_KEY; after its rotation SECRET_KEY_FALLBACKS still opens what the old one closed."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet(
-        [
-            Fernet(urlsafe_b64encode(blake2b(key.encode(), person=b"webhook.secret", digest_size=32).digest()))
-            for key in keys
-        ]
-    )
+    return box(b"webhook.secret").decrypt(sealed.encode()).decode()
 
 
 @sensitive_variables("secrets")
