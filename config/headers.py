@@ -42,9 +42,9 @@ _ERROR_PAGES = frozenset({400, 403, 404, 413, 414, 500, 503})
 
 # Passkeys are all that these pages ask of a machine.
 _FEATURES = (
-    *("accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture", "encrypted-media"),
+    *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media"),
     *("fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer"),
-    *("microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock", "serial", "usb", "web-share"),
+    *("microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock", "serial", "usb"),
     "xr-spatial-tracking",
 )
 PERMISSIONS = ", ".join(
