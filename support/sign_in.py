@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
 from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
@@ -90,6 +91,9 @@ class AccountAdapter(DefaultAccountAdapter):
         if needs_more_than_mail(user) and not known_by & {"password", "mfa"}:
             clear_login(request)
             raise ImmediateHttpResponse(redirect("account_login"))
+        if not known_by:
+            # Who has just signed up has shown a code from his mail.
+            record_authentication(request, user, method="code", email=user.email)
         chosen = request.session.pop(CHOSEN_PASSWORD, None)
         if (
             chosen

@@ -7,6 +7,7 @@ from allauth.account.adapter import get_adapter
 from allauth.core import context as current
 from allauth.mfa.base import forms as factors
 from allauth.mfa.models import Authenticator
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.views.decorators.debug import sensitive_variables
@@ -37,6 +38,13 @@ class SignUpForm(account.SignupForm):  # type: ignore[misc]
             raise adapter.validation_error("too_many_login_attempts") from None
         cleaned: dict[str, Any] = super().clean()
         return cleaned
+
+    @sensitive_variables()
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        if self.account_already_exists and self.cleaned_data.get("password1"):
+            # It takes as long as hashing it for somebody new.
+            make_password(self.cleaned_data["password1"])
 
     @sensitive_variables()
     def try_save(self, request: Any) -> tuple[User | None, HttpResponse | None]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -158,6 +159,61 @@ def test_who_signed_in_before_looks_around_with_an_unverified_address(client):
     client.post("/accounts/login/", {"login": person.email, "password": PASSWORD})
     assert is_signed_in(client)
     assert mail.outbox == []
+
+
+def test_a_password_is_hashed_as_often_whether_the_address_is_known_or_not(monkeypatch):
+    """Hashing takes most of the time of the answer."""
+    factories.user(email="known@example.com")
+    hashed = []
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda *given: hashed.append(1) or encode(*given))
+    counts = []
+    for email in (NEW, "known@example.com"):
+        hashed.clear()
+        sign_up(Client(), email)
+        counts.append(len(hashed))
+    assert counts == [1, 1]
+
+
+def without_scripts_within(response):
+    """Every script of the page is a file; nothing carries styles or handlers."""
+    text = response.content.decode()
+    found = re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|javascript:|\ssrc=\"(?!/static/)", text)
+    return response.status_code == 200 and not found
+
+
+def test_the_pages_of_signing_in_bring_nothing_that_the_policy_refuses(client):
+    for address in ("login/", "signup/", "login/code/", "password/reset/", "password/reset/done/", "inactive/"):
+        assert without_scripts_within(client.get(f"/accounts/{address}")), address
+    client.post(ASK, {"email": NEW})
+    assert without_scripts_within(client.get(ENTER))
+    client, person = signed_up()
+    factories.product()
+    signed_in = (
+        "logout/",
+        "password/change/",
+        "email/",
+        "sessions/",
+        "2fa/",
+        "2fa/totp/activate/",
+        "2fa/webauthn/add/",
+    )
+    for address in signed_in:
+        assert without_scripts_within(client.get(f"/accounts/{address}")), address
+    assert without_scripts_within(client.get("/account/start/"))
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    for address in (
+        "2fa/",
+        "2fa/totp/deactivate/",
+        "2fa/recovery-codes/generate/",
+        "2fa/reauthenticate/",
+        "reauthenticate/",
+    ):
+        assert without_scripts_within(client.get(f"/accounts/{address}")), address
+    other = Client()
+    other.post("/accounts/login/", {"login": NEW, "password": PASSWORD})
+    assert without_scripts_within(other.get("/accounts/2fa/authenticate/"))
 
 
 # --- Accounts
