@@ -110,9 +110,9 @@ MIDDLEWARE = [
     "config.headers.PolicyHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "redemption.middleware.OutagesNeedNoDatabase",
     # Around all that answers browsers.
     "redemption.api.middleware.InterfacesStandApart",
-    "redemption.middleware.OutagesNeedNoDatabase",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     # Before the CSRF check, which reads the form.

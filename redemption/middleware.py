@@ -48,7 +48,7 @@ class OutagesNeedNoDatabase:
     """The status page answers whoever asks the same, so no session is looked up for it; and while the breaker is open
     nobody who wants to redeem waits for the database before he is told: not even for who is signed in.
 
-    Stands within what gives interfaces' answers their shape, and before sessions.
+    Stands before everything that asks the database: sessions, and the look for codes in addresses.
     """
 
     def __init__(self, get_response: Handler) -> None:

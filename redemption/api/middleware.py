@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from redemption.api.errors import BY_STATUS, ErrorCode, error_answer
+from redemption.breaker import hears
 from redemption.code_spotting import CodeSpotter
 from redemption.middleware import LONGEST_ADDRESS
 
@@ -53,7 +54,8 @@ class InterfacesStandApart:
             return error_answer(ErrorCode.UNSUPPORTED_MEDIA_TYPE)
         try:
             return error_answer(ErrorCode.LOOKS_LIKE_A_CODE) if self._spotter.holds_code(texts) else None
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
+            hears(request.path_info, error)
             return error_answer(ErrorCode.UNAVAILABLE)
 
 

@@ -14,7 +14,7 @@ _SOON = {"Retry-After": "30"}
 def unavailable(request: HttpRequest) -> HttpResponse:
     """Of redeeming: to a customer a page, to a platform the error of its interface."""
     if request.path_info.startswith("/api/"):
-        return error_answer(ErrorCode.UNAVAILABLE, headers=_SOON)
+        return error_answer(ErrorCode.UNAVAILABLE, headers=_SOON | {"Cache-Control": "no-store"})
     return _page("redemption/unavailable.html")
 
 
