@@ -230,12 +230,12 @@ def test_a_change_in_the_catalogue_says_from_what_to_what_and_keeps_texts_apart(
     program = factories.program("Spotify", stacking_cap_months=18)
     client, manager = at_the_desk(Role.MANAGER)
     path = f"/admin/redemption/program/{program.pk}/change/"
-    form = posted(client.get(path), {"stacking_cap_months": "24", "name": "Jane Doe’s", "is_paused": "on"})
+    form = posted(client.get(path), {"stacking_cap_months": "24", "name": "Jane Doe’s", "checks_location": ""})
     assert client.post(path, form).status_code == 302
     event = event_of(A.CATALOGUE_CHANGED)
     assert (event.actor_id, event.target) == (manager.pk, f"program:{program.pk}")
-    assert set(event.details["fields"].split()) == {"name", "stacking_cap_months", "is_paused"}
-    assert event.details["changes"] == {"stacking_cap_months": [18, 24], "is_paused": [False, True]}
+    assert set(event.details["fields"].split()) == {"name", "stacking_cap_months", "checks_location"}
+    assert event.details["changes"] == {"stacking_cap_months": [18, 24], "checks_location": [True, False]}
     assert "Jane" not in str(event.details)
     assert AuditPersonal.objects.get(pk=event.pk).text == f"name: “{program.name}” → “Jane Doe’s”"
 
