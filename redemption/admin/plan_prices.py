@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import forms
+from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from redemption import trail
-from redemption.admin.base import DeskInline
+from redemption.admin.base import RolePermissions
 from redemption.admin.telling import target_of
 from redemption.models import PlanPrice
 from redemption.money import to_major, to_minor
@@ -43,7 +44,8 @@ class PlanPriceForm(forms.ModelForm):  # type: ignore[type-arg]
         return data
 
 
-class PlanPriceInline(DeskInline):
+class PlanPriceInline(RolePermissions, TabularInline):
+    extra = 0
     model = PlanPrice
     form = PlanPriceForm
     view_permission = Permission.VIEW_CATALOGUE

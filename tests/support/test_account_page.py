@@ -310,9 +310,10 @@ def test_months_stand_on_the_page_with_who_paid_what(mary):
         status=InvoiceStatus.FAILED, settled_at=factories.NOON,
     )  # fmt: skip
     page = shown(page_of(mary, client))
-    assert f"15 June to 14 July 2026 Individual, {due.reference} £9.00 £3.00 £6.00 Due" in page
-    assert "15 December 2026 to 14 January 2027" in page
-    assert "Not paid : no payment method, fell to Free" in page
+    assert f"15 June to 14 July 2026 Due Individual, £9.00: £3.00 from credit, £6.00 due. {due.reference}" in page
+    assert "15 May to 14 June 2026 Not paid Individual, £9.00: £3.00 from credit, £6.00 due, settled 15 June" in page
+    fell = "15 December 2026 to 14 January 2027 Not paid: no payment method, fell to Free Individual, £9.00: £0.00 from"
+    assert fell in page
     story = [(entry.title, entry.detail) for entry in account_timeline(mary).entries]
     # The newest row first where the moment is the same.
     assert story == [
