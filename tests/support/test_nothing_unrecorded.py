@@ -199,6 +199,8 @@ def test_every_address_of_the_admin_is_looked_at_here():
         "redemption_batch_print_file",
         "redemption_user_send_password_link",
         "redemption_user_remove_second_factor",
+        # In test_step_up.py.
+        "redemption_user_end_sessions",
         # Each with its test in test_retailer_admin.py.
         "redemption_retailer_invite",
         "redemption_retailer_invitation",
