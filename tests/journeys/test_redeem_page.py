@@ -21,11 +21,11 @@ def nobody_has_signed_in():
     cache.clear()
 
 
-def sign_in(page, person):
+def sign_in(page, person, to="**/redeem/"):
     page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/redeem/")
+    page.wait_for_url(to)
 
 
 def submit(page, text):
@@ -63,6 +63,12 @@ def test_a_customer_signs_in_chooses_an_account_and_redeems(open_page, look):  #
     page.get_by_label(str(music)).check()
     submit(page, card.text.lower().replace("-", " "))
     visit.sees("3 months of premium, until")
+    look(visit, "redeem, what it gives")
+    visit.assert_keeps_none_of(card.text)
+    assert aside(Redemption.objects.count) == 0
+    with page.expect_navigation():
+        page.get_by_role("button", name="Confirm").click()
+    visit.sees("3 months of premium, until")
     said = page.locator("main").inner_text()
     look(visit, "redeemed")
     visit.assert_keeps_none_of(card.text)
@@ -75,8 +81,8 @@ def test_a_customer_signs_in_chooses_an_account_and_redeems(open_page, look):  #
     assert page.locator("main").inner_text() == said
     assert aside(Redemption.objects.count) == 1
 
-    # Going back brings no code back.
-    page.go_back()
+    # The form holds nothing of the code any more.
+    page.get_by_role("link", name="Try another code").click()
     assert page.get_by_label("Code", exact=True).input_value() == ""
     page.get_by_label(str(music)).check()
     submit(page, dead.text)
@@ -105,9 +111,9 @@ def test_who_cannot_redeem_is_told_why_and_by_keyboard_alone(open_page, look):  
     page.goto("/redeem/")
     sign_in(page, account.user)
     look(visit, "redeem")
-    # Past the three links on top, the code's field is the first to fill in.
+    # Past the links on top, the code's field is the first to fill in.
     page.reload()
-    for _ in range(4):
+    for _ in range(6):
         page.keyboard.press("Tab")
     assert page.locator("#code:focus").count() == 1
     page.keyboard.insert_text(card.text)
@@ -128,11 +134,42 @@ def test_who_cannot_redeem_is_told_why_and_by_keyboard_alone(open_page, look):  
     visit.sees("The form was incomplete")
     look(visit, "redeem, form incomplete")
     page.get_by_role("link", name="Open the page again").click()
-    page.get_by_role("link", name="Sessions").click()
-    page.get_by_role("link", name="Redeem a code").click()
     page.get_by_role("link", name="Sign out").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(re.compile("/accounts/login/"))
-    sign_in(page, nobody)
+    sign_in(page, nobody, to="**/account/start/")
+    page.goto("/redeem/")
     visit.sees("No account is linked")
     look(visit, "redeem, no account")
+
+
+def test_a_code_groups_itself_however_it_is_typed_and_nothing_else_does(open_page):
+    account = factories.account(user=factories.user())
+    visit = open_page()
+    page = visit.page
+    page.goto("/redeem/")
+    sign_in(page, account.user)
+    field = page.locator("#code")
+    field.wait_for()
+    for typed, shown in (
+        ("abcd1234efgh", "ABCD-1234-EFGH"),
+        ("spotify abcd 1234 efgh", "SPOTIFY-ABCD-1234-EFGH"),
+        ("ab", "AB"),
+        ("spot", "SPOT"),
+        ("ABCD\u20131234\u200b\u2013EFGH", "ABCD-1234-EFGH"),
+    ):
+        field.fill("")
+        field.press_sequentially(typed)
+        assert field.input_value() == shown
+        field.fill(typed)
+        assert field.input_value() == shown
+    for pasted in ("spotify:track:4uLU6h", "far more symbols than any code has"):
+        field.fill(pasted)
+        assert field.input_value() == pasted
+    # Written into the middle, the caret stays where it was.
+    field.fill("ABCD-1234-EFGH")
+    field.evaluate("box => box.setSelectionRange(2, 2)")
+    field.press("Delete")
+    field.press("X")
+    assert field.input_value() == "ABXD-1234-EFGH"
+    assert field.evaluate("box => box.selectionStart") == 3
