@@ -5,10 +5,10 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import environ
-import pyrage
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from config.keys import age_identity, code_keys, seal_key
 from config.local_secrets import load_or_create
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,44 +35,11 @@ def _secret(name: str) -> str:
     return env.str(name, default="") or _local[name]
 
 
-def _code_keys(text: str) -> dict[int, bytes]:
-    """Versioned digest keys, "1:HEX,2:HEX", numbered from 1 without a gap: each wraps the one before it."""
-    try:
-        parts = [part.split(":") for part in text.split(",")]
-        keys = {int(version): bytes.fromhex(key) for version, key in parts}
-    except ValueError:
-        raise ImproperlyConfigured("CODE_KEYS reads like 1:HEX,2:HEX, with 64 hexadecimal digits a key.") from None
-    if sorted(keys) != list(range(1, len(parts) + 1)) or any(not 32 <= len(key) <= 64 for key in keys.values()):
-        raise ImproperlyConfigured(
-            "CODE_KEYS needs every version from 1 on (older codes still need older keys), each of 32 to 64 bytes."
-        )
-    return keys
-
-
-def _age_identity(text: str) -> str:
-    try:
-        pyrage.x25519.Identity.from_str(text)
-    except pyrage.IdentityError:
-        raise ImproperlyConfigured("OUTBOX_KEY is an age identity: AGE-SECRET-KEY-1…, as age-keygen makes.") from None
-    return text
-
-
-def _seal_key(text: str) -> bytes:
-    """An Ed25519 private key: 32 bytes, written as 64 hexadecimal digits."""
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise ImproperlyConfigured("SEAL_KEY is 64 hexadecimal digits, as `openssl rand -hex 32` makes them.")
-    return key
-
-
 SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
-CODE_KEYS = _code_keys(_secret("CODE_KEYS"))
-OUTBOX_KEY = _age_identity(_secret("OUTBOX_KEY"))
-SEAL_KEY = _seal_key(_secret("SEAL_KEY"))
+CODE_KEYS = code_keys(_secret("CODE_KEYS"))
+OUTBOX_KEY = age_identity(_secret("OUTBOX_KEY"))
+SEAL_KEY = seal_key(_secret("SEAL_KEY"))
 
 # --- Where it is served
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
