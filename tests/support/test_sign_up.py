@@ -28,7 +28,8 @@ NEW = "new@example.com"
 
 
 def code_in(message) -> str:
-    return re.search(r"^[A-Z]{4}-[A-Z]{4}$", message.body, re.M)[0]
+    (code,) = re.findall(r"^[A-Z]{4}-[A-Z]{4}$", message.body, re.M)
+    return str(code)
 
 
 def sign_up(client, email=NEW, password=PASSWORD):
