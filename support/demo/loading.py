@@ -14,6 +14,7 @@ from support.demo import (
     credits,
     desk,
     incidents,
+    months,
     people,
     platforms,
     programs,
@@ -50,6 +51,7 @@ def load(say: Callable[[str], None]) -> Examples:
     story.write(diary)
     incidents.write(diary)
     retailers.write(diary)
+    months.write(diary)
     platforms.write(diary)
     trade.write(diary, random)
     tickets.write(diary)
