@@ -32,7 +32,8 @@ _LEND = """
 def lend_place(account_id: int, digests: Sequence[bytes], now: datetime) -> datetime | None:
     """Counts the try of `now` in the place of a preview of the same code. The preview's moment, or None: there was no
     such preview that still counts."""
-    parameters: dict[str, Any] = {"account": account_id, "digests": list(digests), "now": now, "since": now - PREVIEWS_COUNT_FOR}
+    since = now - PREVIEWS_COUNT_FOR
+    parameters: dict[str, Any] = {"account": account_id, "digests": list(digests), "now": now, "since": since}
     with connection.cursor() as cursor:
         cursor.execute(_LEND, parameters)
         row = cursor.fetchone()
