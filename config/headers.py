@@ -37,8 +37,8 @@ SHELL = _policy(
 # No browser shows an interface's answer; whoever opens one sees text.
 DATA = _policy(**_NOTHING)
 
-# Answers that come as an error page of templates/, whoever asked: they stand outside the shell.
-_ERROR_PAGES = frozenset({400, 403, 404, 413, 414, 500, 503})
+# Of middleware, as a page of templates/ that stands outside the shell; no view of ours answers so.
+_ERROR_PAGES = frozenset({403, 413, 414})
 
 # Passkeys are all that these pages ask of a machine.
 _FEATURES = (
@@ -72,6 +72,10 @@ class PolicyHeaders:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """What a view raises becomes an error page; what it answers itself, even with 404, may stand in the shell."""
+        request._raised_in_view = True  # type: ignore[attr-defined]
+
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         headers = ALWAYS | {"Content-Security-Policy": policy_of(request, response.status_code)}
@@ -91,7 +95,7 @@ def policy_of(request: HttpRequest, status: int) -> str:
     if request.path_info.startswith(INTERFACES):
         return DATA
     match = request.resolver_match
-    if match is None or status in _ERROR_PAGES:
+    if match is None or status in _ERROR_PAGES or hasattr(request, "_raised_in_view"):
         return STRICT
     in_shell = match.namespaces[:1] == ["admin"] or match.func.__module__.startswith("support.views.")
     return SHELL if in_shell else STRICT

@@ -60,14 +60,16 @@ def addresses(patterns=None, before="/"):
 
 
 STRICT_ROOMS = ("/redeem/", "/account/", "/status/", "/retailer/", "/accounts/")
-# Shown outside the shell, whatever page it stands for.
-ERRORS = {400, 403, 404, 413, 414, 500, 503}
 
 
-def expected(address, status):
+def expected(address, response):
     if address.startswith("/api/"):
         return DATA
-    return STRICT if address.startswith(STRICT_ROOMS) or status in ERRORS else SHELL
+    if address.startswith(STRICT_ROOMS):
+        return STRICT
+    # “There is no such card” is a page of the shell; “there is no such page” is not.
+    is_error = response.status_code >= 400 and b"/unfold/js/" not in response.content
+    return STRICT if is_error and response.status_code != HTTPStatus.METHOD_NOT_ALLOWED else SHELL
 
 
 def seen(response):
@@ -85,13 +87,20 @@ def test_every_address_has_the_policy_of_its_room(client_of):
     for address in sorted(set(addresses())):
         response = client_of.get(address)
         policy = response.headers.get("Content-Security-Policy")
-        if policy != expected(address, response.status_code) or seen(response) != ALWAYS:
+        if policy != expected(address, response) or seen(response) != ALWAYS:
             wrong.append((address, response.status_code, policy, seen(response)))
         assert response.status_code < 500, address
         # Nobody's page is kept by anything between, or by the next person at this machine.
         if "no-store" not in response.headers.get("Cache-Control", "") and address != "/status/":
             wrong.append((address, response.status_code, response.headers.get("Cache-Control")))
     assert wrong == []
+
+
+def test_a_page_of_the_shell_keeps_its_policy_where_nothing_is_found():
+    agent = at_the_desk(Role.AGENT)[0]
+    for answer in (agent.post("/", {"typed": "no such words"}), agent.get("/codes/1/")):
+        in_shell = b"/unfold/js/" in answer.content
+        assert answer.headers["Content-Security-Policy"] == (SHELL if in_shell else STRICT)
 
 
 def test_every_room_is_among_the_addresses():
