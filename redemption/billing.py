@@ -269,8 +269,10 @@ def _give_back(invoice: Invoice, now: datetime) -> None:
 
 
 def _fall(account: Account, unpaid: Invoice) -> None:
-    """To Free; not where a later month is paid, or somebody else bills the account by now."""
-    later = Invoice.objects.filter(account=account, starts_on__gt=unpaid.starts_on, status=InvoiceStatus.PAID)
+    """To Free; not where a later month is paid or may still be, or somebody else bills the account by now: the last
+    month that is settled decides."""
+    open_or_paid = (InvoiceStatus.DUE, InvoiceStatus.PAID)
+    later = Invoice.objects.filter(account=account, starts_on__gt=unpaid.starts_on, status__in=open_or_paid)
     if account.billing_provider != BillingProvider.DIRECT or later.exists():
         return
     account.plan, account.billing_provider = Plan.FREE, BillingProvider.NONE

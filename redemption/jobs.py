@@ -124,6 +124,8 @@ def renew_subscriptions(timestamp: int) -> None:
     from redemption import billing
 
     billing.renew()
+    if count := billing.without_price():
+        logger.warning("%d accounts are due on plans without a price in their currency: nobody bills them.", count)
 
 
 @app.periodic(cron="40 3 * * *")

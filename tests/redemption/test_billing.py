@@ -387,6 +387,16 @@ def test_a_later_month_that_is_paid_keeps_the_plan():
     assert state(account)[:3] == (Plan.INDIVIDUAL, BillingProvider.DIRECT, date(2026, 8, 15))
 
 
+def test_of_two_months_that_are_due_the_last_to_be_settled_decides():
+    account, invoice = due(credit=0)
+    renew(at(NEXT_MONTH))
+    later = Invoice.objects.exclude(pk=invoice.pk).get()
+    settle(invoice, is_paid=False)
+    assert state(account)[0] == Plan.INDIVIDUAL
+    settle(later, is_paid=False)
+    assert state(account)[:2] == (Plan.FREE, BillingProvider.NONE)
+
+
 def test_who_bills_by_now_keeps_the_plan():
     account, invoice = due(credit=0)
     Account.objects.filter(pk=account.pk).update(billing_provider=BillingProvider.APPLE)
