@@ -16,6 +16,10 @@ _SEAL = 7
 _LENGTH = (_BODY.size + _SEAL) * 8 // 5
 
 
+# The account in a reference that was given before anybody knew whose it is.
+NOBODY = 0
+
+
 class Untried(IntEnum):
     """Why a try left no attempt behind."""
 

@@ -4,18 +4,22 @@ import sys
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from redemption import breaker
 from redemption.api.errors import ErrorCode, error_answer
+from redemption.references import NOBODY, Untried, sign
 
 _SOON = {"Retry-After": "30"}
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     """Of redeeming: to a customer a page, to a platform the error of its interface."""
+    # Whose account it is, only the database knows.
+    reference = sign(Untried.UNAVAILABLE, NOBODY, timezone.now())
     if request.path_info.startswith("/api/"):
-        return error_answer(ErrorCode.UNAVAILABLE, headers=_SOON | {"Cache-Control": "no-store"})
-    return _page("redemption/unavailable.html")
+        return error_answer(ErrorCode.UNAVAILABLE, reference=reference, headers=_SOON | {"Cache-Control": "no-store"})
+    return _page("redemption/unavailable.html", {"reference": reference})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -29,7 +33,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return unavailable(request) if is_redeeming else _page("503.html")
 
 
-def _page(template: str) -> HttpResponse:
-    response = render(None, template, status=503)
+def _page(template: str, context: dict[str, str] | None = None) -> HttpResponse:
+    response = render(None, template, context, status=503)
     response.headers["Retry-After"] = _SOON["Retry-After"]
     return response

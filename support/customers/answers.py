@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.http import Http404
 
 from redemption.models import Account, Attempt, AttemptOutcome, Channel, Code
-from redemption.references import read_signed
+from redemption.references import NOBODY, read_signed
 from redemption.refusals import Answer
 from redemption.results import Result, stored_result
 from support.models import KnownError, Surface
@@ -31,7 +31,8 @@ def answered(reference: str, accounts: list[Account]) -> Answered:
     """An attempt of these accounts, or a signed reference of one of them; 404 for anybody else's as for none."""
     written = read_reference(reference) or ""
     if signed := read_signed(written):
-        account = next((one for one in accounts if one.pk == signed.account_id), None)
+        # One that was given without the database names nobody: it is about all programs.
+        account = next((one for one in accounts if signed.account_id in (one.pk, NOBODY)), None)
         if account:
             result = Result(AttemptOutcome.REFUSED, written, untried=signed.kind)
             return _answered(result, account, Surface.WEB, None)

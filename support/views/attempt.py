@@ -42,7 +42,8 @@ def attempt(request: StaffRequest, reference: str) -> HttpResponse:
 def _untried(request: StaffRequest, signed: SignedReference, reference: str) -> HttpResponse:
     """A try that left no row: the signed reference says itself what it was."""
     account = Account.objects.select_related("program").filter(pk=signed.account_id).first()
-    audit.record(AuditAction.ATTEMPT_OPENED, by=request.user, target=f"account:{signed.account_id}")
+    target = f"account:{account.pk}" if account else ""
+    audit.record(AuditAction.ATTEMPT_OPENED, by=request.user, target=target)
     context = {
         "signed": signed,
         "reference": reference,

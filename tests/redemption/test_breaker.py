@@ -15,6 +15,7 @@ from redemption import breaker
 from redemption.breaker import Breaker, is_away
 from redemption.models import Attempt, Channel, IdempotencyKey, Outage, OutageCause, Throttle
 from redemption.redeem import redeem
+from redemption.references import NOBODY, Untried, read_signed
 from redemption.refusals import Answer
 from tests import factories
 from tests.redemption.api import platforms
@@ -305,6 +306,7 @@ def test_a_customer_who_cannot_even_be_signed_in_gets_a_sentence_and_from_then_o
     assert {(page.status_code, page.headers["Retry-After"]) for page in pages} == {(503, "30")}
     assert {b"nothing was used up" in page.content for page in pages} == {True}
     assert {b"/status/" in page.content for page in pages} == {True}
+    assert {b"?answer=NO-" in page.content for page in pages} == {True}
     assert number > 0
     assert len(asked) - number <= 1
     assert (elsewhere.status_code, b"Back in a moment" in elsewhere.content) == (503, True)
@@ -321,6 +323,9 @@ def test_platforms_are_told_at_once_in_their_own_shape():
     response = Client().post("/api/v1/redeem", {}, content_type="application/json")
     assert (response.status_code, response.json()["code"]) == (503, "unavailable")
     assert response.headers["Retry-After"] == "30"
+    signed = read_signed(response.json()["reference"])
+    assert signed
+    assert (signed.kind, signed.account_id) == (Untried.UNAVAILABLE, NOBODY)
     # What is no redeeming is asked for, and not refused at the door.
     assert Client().get("/api/v1/openapi.json").status_code == 200
 
