@@ -29,3 +29,16 @@ class PlanPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_plan_display()}, {format_minor(self.price, self.currency)} a month"
+
+    def covers(self, value: int) -> str:
+        """“about 2½ months of your plan”: what a credit pays for, to half a month and downwards, because nobody is
+        promised more than there is; empty for no credit."""
+        if not value:
+            return ""
+        if value < self.price:
+            return "less than a month of your plan"
+        halves = 2 * value // self.price
+        if halves == 2:
+            return "about a month of your plan"
+        whole, half = divmod(halves, 2)
+        return f"about {whole}{'½' if half else ''} months of your plan"

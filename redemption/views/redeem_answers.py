@@ -83,16 +83,7 @@ def _months_of_plan(account: Account, result: Result) -> str:
         return ""
     _, value, currency, _, _ = result.granted
     price = PlanPrice.objects.filter(program=account.program_id, plan=account.plan, currency=currency).first()
-    if price is None:
-        return ""
-    if value < price.price:
-        return "part of a month of your plan"
-    # To half a month, downwards: nobody is promised more than there is.
-    halves = 2 * value // price.price
-    whole, half = divmod(halves, 2)
-    if halves == 2:
-        return "about a month of your plan"
-    return f"about {whole}{'½' if half else ''} months of your plan"
+    return price.covers(value) if price else ""
 
 
 def shapes(program_id: int) -> str:

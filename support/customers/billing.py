@@ -51,7 +51,7 @@ def billing(account: Account, today: date) -> Billing:
         price=format_minor(price.price, price.currency) if price else "",
         who=_who(account, provider),
         balances=[format_minor(wallet.balance, wallet.currency) for wallet in wallets if wallet.balance],
-        covers=_covers(balance, price.price if price else 0),
+        covers=price.covers(balance) if price else "",
         premium_until=until,
         renews_on=renews_on,
         invoices=list(Invoice.objects.filter(account=account).order_by("-pk")[:_MOST_INVOICES]),
@@ -69,14 +69,3 @@ def _who(account: Account, provider: BillingProvider) -> str:
         "We bill your plan from your credit. There is no payment method on file: when the credit does not reach for a "
         "month, your plan becomes Free and the credit stays."
     )
-
-
-def _covers(balance: int, price: int) -> str:
-    """“About 2 months of your plan”."""
-    if not balance or not price:
-        return ""
-    if balance < price:
-        return "less than a month of your plan"
-    # To the nearest.
-    months = (2 * balance + price) // (2 * price)
-    return f"about {months} month{'' if months == 1 else 's'} of your plan"

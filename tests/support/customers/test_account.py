@@ -98,7 +98,7 @@ def test_the_page_shows_credit_premium_time_codes_and_the_next_payment():
         "Individual, £10.99 a month",
         "Next payment 4 March 2030",
         "the payment method on file is asked for the rest",
-        "£19.01 , about 2 months of your plan",
+        "£19.01 , about 1½ months of your plan",
         "Month of your plan: Individual, 4 May 2026 to 3 June 2026",
         "\N{MINUS SIGN}£10.99 £19.01 left",
         "Code redeemed: Card of thirty",
@@ -138,9 +138,9 @@ def test_premium_time_puts_the_next_payment_off():
     [
         (0, ""),
         (999, "less than a month of your plan"),
-        (1000, "about 1 month of your plan"),
-        (1499, "about 1 month of your plan"),
-        (2500, "about 3 months of your plan"),
+        (1000, "about a month of your plan"),
+        (1499, "about a month of your plan"),
+        (2500, "about 2½ months of your plan"),
     ],
 )
 def test_credit_is_told_in_months(balance, said):
