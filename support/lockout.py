@@ -110,6 +110,14 @@ def may_mail(whom: str, network: str, *, now: datetime | None = None) -> bool:
     return True
 
 
+def is_first_use(user: User, code: str, *, now: datetime | None = None) -> bool:
+    """Whether this person's code was used never before, in any process: whoever has seen it cannot use it again. An
+    authenticator's codes are good for less than the two minutes for which it is remembered."""
+    once = Limit(1, timedelta(minutes=2))
+    is_admitted, _ = _count(_whom_key(Guess.FACTOR, f"used:{user.pk}:{code}"), once, now or timezone.now())
+    return is_admitted
+
+
 def lift(guess: Guess, whom: str) -> None:
     """Ends the block of one person, who has shown by his mail that he is he."""
     waiting = Throttle.objects.filter(scope=ThrottleScope.SIGN_IN, key=_whom_key(guess, whom))
@@ -139,7 +147,8 @@ def _per_network(guess: Guess) -> Limit:
 
 def _whom_key(guess: Guess, whom: str) -> str:
     """A keyed digest: what was typed is kept nowhere, because some type their password where the address belongs."""
-    folded = whom.strip().casefold().encode(errors="surrogatepass")
+    # As the database compares addresses: an i without its dot is an I there, and would have a counter of its own.
+    folded = whom.strip().upper().casefold().encode(errors="surrogatepass")
     digest = blake2b(folded, key=settings.SECRET_KEY.encode()[:64], person=b"desk.sign-in", digest_size=16)
     return f"{guess}:whom:{digest.hexdigest()}"
 

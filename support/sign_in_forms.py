@@ -100,16 +100,22 @@ class SecondFactorForm(factors.AuthenticateForm):  # type: ignore[misc]
     @sensitive_variables()
     def clean_code(self) -> str:
         with lockout.guessing(Guess.FACTOR, f"user:{self.user.pk}", current.request, by=self.user):
-            code: str = super().clean_code()
-            return code
+            return _used_now(self.user, super().clean_code())
 
 
 class SecondFactorAgainForm(factors.ReauthenticateForm):  # type: ignore[misc]
     @sensitive_variables()
     def clean_code(self) -> str:
         with lockout.guessing(Guess.FACTOR, f"user:{self.user.pk}", current.request, by=self.user):
-            code: str = super().clean_code()
-            return code
+            return _used_now(self.user, super().clean_code())
+
+
+@sensitive_variables("code")
+def _used_now(user: User, code: str) -> str:
+    """allauth remembers used codes in each process's own memory, and there are several processes."""
+    if not lockout.is_first_use(user, code):
+        raise get_adapter().validation_error("incorrect_code")
+    return code
 
 
 def _has_factor(user: User) -> bool:

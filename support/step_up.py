@@ -37,7 +37,7 @@ def _posted_verb(name: str, *verbs: str) -> Asks:
 # By address: which requests are dangerous. Where the page is a form and nothing else, opening it asks; where it shows
 # what others may look at too, only sending does. Whatever lies below /platforms/ changes who may redeem for others.
 DANGEROUS: dict[str, Asks] = {
-    # Money, and cards that are as good as money.
+    # Money, and cards that are as good as money. Not the credit within an agent's own limits, which he grants all day.
     "decide": _posted_verb("verb", "approve"),
     "judge": _posted_verb("verb", "void", "replace"),
     "hand_over": _always,

@@ -10,6 +10,7 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +140,14 @@ def test_guesses_at_the_second_factor_are_counted_and_no_other_session_has_more(
     client, _ = sign_in(person.email, PASSWORD)
     assert "was not looked at" in client.post(reverse("mfa_authenticate"), {"code": "000000"}).content.decode()
     assert locks() == [(person.pk, {"of": "factor"})]
+
+
+def test_a_second_factor_is_used_once_whichever_process_is_asked():
+    person, other = factories.user(), factories.user()
+    uses = [(person, "123456", 0), (person, "123456", 119), (other, "123456", 0), (person, "123457", 0)]
+    now = timezone.now()
+    first = [lockout.is_first_use(who, code, now=now + timedelta(seconds=later)) for who, code, later in uses]
+    assert first == [True, False, True, True]
 
 
 def test_guesses_at_mailed_codes_are_counted_over_all_codes_and_sessions():
