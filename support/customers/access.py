@@ -75,7 +75,7 @@ def _readable() -> "QuerySet[Ticket]":
     """Retailers' reports have pages of their own, behind a wall; what was asked in public is answered there."""
     closed = (TicketChannel.RETAILER, TicketChannel.SOCIAL)
     found = Ticket.objects.exclude(channel__in=closed).filter(report=None)
-    return found.select_related("program", "merged_into")
+    return found.select_related("account__program", "merged_into")
 
 
 def _ways(tickets: "QuerySet[Ticket]", user: User, accounts: list[Account]) -> "list[QuerySet[Ticket]]":

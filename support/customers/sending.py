@@ -31,7 +31,10 @@ def count_message(user: User, send_key: str) -> None:
 
 
 def attach_files(request: StaffRequest, ticket: Ticket, message: Message | None, sent: list[SentFile]) -> None:
-    """After the message's commit. What is refused is said, and takes nothing else with it."""
+    """After the message's commit. What is refused is said, and takes nothing else with it. Of a message that was sent
+    before nothing is opened anew: that is work, and a repeated message is not counted."""
+    if message and message.attachments.exists():
+        return
     files, kinds = [one.file for one in sent], [one.kind for one in sent]
     # Staff who ask as customers do need no right to change tickets for it.
     by = None if request.user.role in STAFF_ROLES else request.user

@@ -86,5 +86,13 @@ def customer_write(request: StaffRequest, reference: str) -> HttpResponse:
 def _show(request: StaffRequest, found: Ticket, *, form: WriteForm | None = None, status: int = 200) -> HttpResponse:
     parts = parts_of(request.user, found)
     letters, older = letters_of(found, parts, reader=request.user, before=older_than(request))
-    context = {"ticket": found, "letters": letters, "older": older, "form": form or WriteForm.fresh()}
+    is_own = found.account is not None and found.account.user_id == request.user.pk
+    context = {
+        "ticket": found,
+        # His account's, and never that of a card which his words named: it would tell a real code from an invented one.
+        "own_program": found.account.program if found.account and is_own else None,
+        "letters": letters,
+        "older": older,
+        "form": form or WriteForm.fresh(),
+    }
     return page(request, "customers/request.html", context, status=status)

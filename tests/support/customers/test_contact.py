@@ -10,7 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from redemption.models import Attempt, AttemptOutcome, Channel, CodeStatus, Outage, OutageCause, Throttle, User
 from redemption.redeem import redeem
-from redemption.references import Untried, sign
+from redemption.references import NOBODY, Untried, sign
 from redemption.refusals import Answer
 from redemption.results import Result
 from redemption.roles import Role
@@ -135,6 +135,13 @@ def test_a_redeemed_code_can_be_asked_about_too():
     assert (ticket.error_message, ticket.known_error, ticket.code_id) == ("", None, card.serial)
 
 
+def test_an_answer_that_was_given_without_the_database_names_nobody_and_brings_its_words():
+    reference = sign(Untried.UNAVAILABLE, NOBODY, timezone.now())
+    client, user = customer()
+    account = factories.account(user=user)
+    assert Answer.UNAVAILABLE.text(account.program) in shown(client.get(f"{NEW}?answer={reference}"))
+
+
 def test_somebody_elses_answer_is_answered_like_none():
     client, user = customer()
     factories.account(user=user)
@@ -237,6 +244,17 @@ def test_a_code_is_taken_out_and_nothing_says_whether_it_is_real():
     for secret in (pin.code, card.text, card.code, card.code[-4:], str(card.serial), str(pin.serial)):
         assert secret not in page
     assert account.reference not in page
+
+
+def test_the_program_of_a_card_that_his_words_name_is_told_to_us_alone():
+    client, user = customer()
+    factories.account(user=user)
+    other = factories.card(of := factories.batch(factories.product(factories.program(name="Another service"))))
+    asked(client, body=f"What of {other.text}?", account="")
+    ticket = only_ticket()
+    assert ticket.program == of.product.program
+    for address in (f"/account/requests/{ticket.reference}/", "/account/requests/", "/account/"):
+        assert "Another service" not in shown(client.get(address))
 
 
 def test_guesses_at_suppliers_codes_are_counted_and_end(settings):
