@@ -182,7 +182,8 @@ def address_key(address: str) -> str:
 
 def _network(address: str) -> str:
     try:
-        read = ip_address(address)
+        # A zone, as in fe80::1%eth0, is whatever its sender says.
+        read = ip_address(address.partition("%")[0])
     except ValueError:
         return address
     if isinstance(read, IPv6Address):
