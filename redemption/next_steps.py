@@ -41,8 +41,8 @@ NEXT_STEPS: dict[Answer, tuple[str, ...]] = {
         "Contact support and ask for that. The code keeps its value meanwhile.",
     ),
     Answer.UNVERIFIED: (
-        "Look for our message in your letter box, in the spam folder as well, and open the link in it.",
-        "It can be sent again from your account’s page. Then redeem the code once more.",
+        "Have a code mailed to you from your account’s page, and type it there; look in the spam folder as well.",
+        "Then redeem this code once more. No try was counted.",
     ),
     Answer.LOCATION: (
         "Turn the VPN off for the whole device, not in the browser alone, and close and open the browser.",

@@ -136,6 +136,7 @@ def test_every_refusal_of_the_seeds_as_a_customer_sees_it(open_page, look, setti
         "for another plan": (account(plan="family"), card(months=1, plans=["student"]).text, Answer.OTHER_PLAN),
         "too much time": (hoarder, card(months=12).text, Answer.TOO_MUCH_TIME),
         "billed by Apple": (account(billing_provider=BillingProvider.APPLE), card().text, Answer.BILLED_ELSEWHERE),
+        "behind a VPN": (account(last_seen_country="FR"), card().text, Answer.LOCATION),
         "not verified": (account(email_verified=False), card().text, Answer.UNVERIFIED),
         "restricted": (account(restriction=Restriction.PAYMENT_DISPUTE), card().text, Answer.RESTRICTED),
         "a link for sharing": (plain, "https://open.spotify.com/track/4cOdK2wGLETKBW3PvgPWqT", Answer.SHARE_LINK),

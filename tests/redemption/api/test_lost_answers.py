@@ -87,7 +87,10 @@ def _whole(line):
         message += part
     length = int(_header(message, "content-length") or 0)
     while len(message.partition(b"\r\n\r\n")[2]) < length:
-        message += line.recv(65536)
+        part = line.recv(65536)
+        if not part:
+            return b""
+        message += part
     return message
 
 
