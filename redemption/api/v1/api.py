@@ -22,6 +22,7 @@ from redemption.api.v1.schemas import (
     CardOut,
     CodeIn,
     InvoiceOut,
+    InvoicesOut,
     PageIn,
     Problem,
     SerialInAddress,
@@ -135,6 +136,19 @@ def read_code(request: ApiHttpRequest, asked: CodeIn) -> HttpResponse:
 )
 def read_card(request: ApiHttpRequest, serial: Path[SerialInAddress]) -> HttpResponse:
     return _card(request, serial, _C.UNKNOWN_CARD)
+
+
+@api.get(
+    "/invoices",
+    auth=KeyWith(ApiScope.BILLING),
+    response={200: InvoicesOut, **documented(body=Problem)},
+    operation_id="list_due_invoices",
+    summary="Invoices that wait to be settled",
+)
+def list_due_invoices(request: ApiHttpRequest, part: Query[PageIn]) -> HttpResponse:
+    """The newest first, also those that no webhook has told of."""
+    found = queries.read_due(request.auth.platform, before=part.before, limit=part.limit)
+    return answer(200, queries.as_json(found))
 
 
 @api.post(

@@ -13,6 +13,7 @@ from redemption.api.v1.schemas import (
     CreditOut,
     GrantOut,
     InvoiceOut,
+    InvoicesOut,
     MovementOut,
     StatementOut,
 )
@@ -125,6 +126,19 @@ def read_card(program: Program, serial: int) -> CardOut | None:
 def find_invoice(program: Program, reference: str) -> Invoice | None:
     rows = Invoice.objects.select_related("account").filter(account__program=program, reference=reference)
     return rows.first()
+
+
+def read_due(program: Program, *, before: int | None, limit: int) -> InvoicesOut:
+    """What a platform may have missed: the newest first."""
+    due = Invoice.objects.filter(account__program=program, status=InvoiceStatus.DUE).select_related("account")
+    if before:
+        due = due.filter(pk__lt=before)
+    found = list(due.order_by("-pk")[: limit + 1])
+    shown = found[:limit]
+    return InvoicesOut(
+        invoices=[read_invoice(invoice) for invoice in shown],
+        next=shown[-1].pk if len(found) > limit else None,
+    )
 
 
 def read_invoice(invoice: Invoice) -> InvoiceOut:

@@ -163,6 +163,11 @@ class InvoiceOut(Schema):
     settled_at: datetime | None
 
 
+class InvoicesOut(Schema):
+    invoices: list[InvoiceOut]
+    next: int | None = Field(description="For `before`: the next part; null where this is the last.")
+
+
 ERROR_CODES = [*(str(code) for code in ErrorCode), *(a for a in Answer.values if a not in set(ErrorCode))]
 
 

@@ -173,6 +173,16 @@ def test_a_paid_invoice_is_settled_once(platform, account):
     assert AuditEvent.objects.filter(action=AuditAction.INVOICE_SETTLED).count() == 1
 
 
+def test_what_is_due_is_listed_and_nothing_of_a_stranger(platform, account):
+    months = [due(account, starts_on=f"2026-0{month}-01") for month in (1, 2, 3)]
+    due(factories.account())
+    platform.post(f"/invoices/{months[2].reference}/settle", {"paid": True})
+    first = platform.get("/invoices?limit=1").json()
+    assert [one["reference"] for one in first["invoices"]] == [months[1].reference]
+    rest = platform.get(f"/invoices?limit=1&before={first['next']}").json()
+    assert ([one["reference"] for one in rest["invoices"]], rest["next"]) == ([months[0].reference], None)
+
+
 def test_an_invoice_that_was_not_paid_ends_the_plan(platform, program):
     account = factories.account(program, plan="individual", billing_provider="direct", has_payment_method=True)
     invoice = due(account)
@@ -254,7 +264,10 @@ def test_every_operation_needs_its_scope(program, account, batch, scope):
             platform.get(f"/accounts/{account.reference}/statement"),
         ],
         ApiScope.CODES: [code_of(platform, card), platform.get(f"/cards/{card.serial}")],
-        ApiScope.BILLING: [platform.post(f"/invoices/{invoice.reference}/settle", {"paid": True})],
+        ApiScope.BILLING: [
+            platform.get("/invoices"),
+            platform.post(f"/invoices/{invoice.reference}/settle", {"paid": True}),
+        ],
     }
     assert {one: {answered.status_code for answered in answers} for one, answers in opened.items()} == {
         one: {200 if one == scope else 403} for one in PLATFORM_SCOPES
@@ -292,7 +305,8 @@ def test_every_operation_documents_the_shape_of_its_errors_and_all_their_codes(c
     assert len(ERROR_CODES) == len(set(ERROR_CODES))
     operations = {one["operationId"]: one for path in schema["paths"].values() for one in path.values()}
     assert set(operations) == {
-        "validate", "redeem", "read_account", "read_statement", "read_code", "read_card", "settle_invoice"
+        "validate", "redeem", "read_account", "read_statement", "read_code", "read_card", "list_due_invoices",
+        "settle_invoice",
     }  # fmt: skip
     shape = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operation in operations.values():
