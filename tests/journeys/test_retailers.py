@@ -230,6 +230,8 @@ def test_a_range_is_reported_amid_redemptions_judged_replaced_and_answered(open_
     sign_in(ada.page, world.customer)
     submit(ada.page, text)
     ada.sees("£30.00")
+    ada.page.get_by_role("button", name="Confirm").click()
+    ada.sees("Redeemed")
     assert aside(lambda: Wallet.objects.get(account=world.account).balance) == 3000
 
     # Another retailer sees nothing of it.

@@ -180,7 +180,7 @@ def test_replacing_a_card_that_a_thief_redeemed_takes_back_what_his_wallet_holds
     wallet = Wallet.objects.get(account=thief)
     ledger.post(
         debit=Book.CUSTOMER_CREDIT, credit=Book.REVENUE, amount=1000, currency="GBP", kind=TransferKind.RENEWAL,
-        source="invoice:1", program_id=thief.program_id, wallet=wallet,
+        source="month:1", program_id=thief.program_id, wallet=wallet,
     )  # fmt: skip
     payload = replace_payload(card.serial, Book.RECEIVABLE)
     approval = approved(ApprovalAction.REPLACE, f"code:{card.serial}", payload, agent, manager)

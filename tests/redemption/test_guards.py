@@ -117,13 +117,15 @@ def test_every_trigger_is_on_again_after_the_flush_of_the_tests():
 
 
 def test_every_table_that_keeps_transaction_ids_refuses_changes():
-    """A new table of history is append-only from its first day, or it is named here."""
+    """A new table of history is append-only from its first day, or it is named here: marks move on, and an invoice that
+    is due is settled, once."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name FROM information_schema.columns WHERE column_name = 'xact' AND table_schema = 'public'"
         )
         tables = {name for (name,) in cursor.fetchall()}
-    assert tables - {"redemption_tallymark"} == set(APPEND_ONLY)
+    marks = {"redemption_tallymark", "redemption_webhookmark"}
+    assert tables - marks - {"redemption_invoice"} == set(APPEND_ONLY)
 
 
 # --- History

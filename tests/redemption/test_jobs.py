@@ -298,6 +298,9 @@ def test_every_periodic_task_is_registered_without_a_lock():
         "redemption.roll_up_tallies": "* * * * *",
         "redemption.deliver_cards": "* * * * *",
         "redemption.post_breakage": "5 * * * *",
+        "redemption.renew_subscriptions": "25 * * * *",
+        "redemption.send_webhooks": "* * * * * */5",
+        "redemption.end_quiet_outages": "* * * * *",
         "redemption.clean_up": "40 3 * * *",
     }
     assert all(task.task.lock is None and task.task.queueing_lock for task in ours.values())

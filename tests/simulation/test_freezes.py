@@ -339,7 +339,7 @@ def test_a_thief_spends_while_his_card_is_replaced_and_no_penny_is_there_twice(c
             amount=1000,
             currency="GBP",
             kind=TransferKind.RENEWAL,
-            source=f"invoice:{card.serial}",
+            source=f"month:{card.serial}",
             program_id=program.pk,
             wallet=wallet,
         )

@@ -67,6 +67,13 @@ CASES = (
                     "Please sign in and try it once more; what does it say then?"),),
     ),
     Case(
+        "flood", "A number by mail?", "It asked me to show that it is me, with a number that you mail me. Is that you, "
+        "or somebody who wants my card?", when=(6, 3), name="Ruth Amsel", email="ruth.amsel@example.com", program=MUSIC,
+        error="Show that it is you, with a number that we mail you", surface=_S.MOBILE, assignee=AGENT,
+        then=(reply(1, AGENT, "that is us. While very many codes are tried we ask everybody for it, once in an hour; "
+                    "we never ask for your password."),),
+    ),
+    Case(
         "gran", "Card by e-mail never came", "Three months for gran, paid, and no mail.", when=(20, 10),
         name="Noah Farrow", email="noah.farrow@example.com", channel=_C.PHONE, by=AGENT, retailer="Cardwright Online",
         program=MUSIC, assignee=AGENT,
