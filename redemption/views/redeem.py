@@ -5,10 +5,12 @@ token would differ, names nobody, and says of the account only its program and c
 travels sealed in the form, and in nothing else.
 """
 
+import re
 import secrets
 from hashlib import blake2b
 
 from allauth.account.adapter import get_adapter
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control
@@ -20,6 +22,8 @@ from redemption.redeem import KeyConflictError, KeyRefusedError, KeyRunningError
 from redemption.requests import StaffRequest
 from redemption.sealed_codes import SealBrokenError, SealedCode, unseal
 from redemption.views.redeem_answers import REFUSED, answer, sentence, shapes
+
+_COUNTRY = re.compile("[A-Z]{2}")
 
 
 @cache_control(no_store=True)
@@ -76,6 +80,7 @@ def go_on(request: StaffRequest, account: Account, tried: SealedCode) -> HttpRes
             text=tried.text,
             channel=Channel.WEB,
             address=get_adapter().get_client_ip(request),
+            apparent_country=apparent_country(request),
             key=key,
         )
     except KeyConflictError:
@@ -100,6 +105,12 @@ def go_on(request: StaffRequest, account: Account, tried: SealedCode) -> HttpRes
             status=400,
         )
     return answer(request, account, result, tried)
+
+
+def apparent_country(request: StaffRequest) -> str:
+    """Two letters, as a proxy of ours says; empty where none does, or where it does not know (“XX”)."""
+    said = request.headers.get(settings.COUNTRY_HEADER, "").upper() if settings.COUNTRY_HEADER else ""
+    return said if _COUNTRY.fullmatch(said) and said != "XX" else ""
 
 
 @sensitive_variables()

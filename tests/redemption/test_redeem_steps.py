@@ -1,6 +1,7 @@
 """Between looking and confirming: what the sealed code opens, for whom, how long; and what is said of the benefit."""
 
 import re
+import secrets
 from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -245,6 +246,21 @@ def test_who_has_too_much_premium_ahead_hears_from_which_day_it_fits(program):
     (day,) = re.findall(r"It can be redeemed from (\d+ \w+ 20\d\d)\.", shown(responses[0]))
     assert day
     assert Answer.TOO_MUCH_TIME.label.replace("'", "’") in shown(responses[0]).replace("'", "’")
+
+
+def test_a_proxy_of_ours_says_where_the_customer_appears_to_be(program, settings):
+    client, _ = customer(program, last_seen_country="FR")
+    card = live(program)
+
+    def seen(said=None):
+        headers = {"CF-IPCountry": said} if said else {}
+        return client.post(PAGE, {"code": card.text, "key": secrets.token_hex(8)}, headers=headers).status_code
+
+    # Without the setting customers can say what they like, and where the account was seen counts.
+    assert [seen("GB"), seen()] == [HTTPStatus.UNPROCESSABLE_ENTITY] * 2
+    settings.COUNTRY_HEADER = "CF-IPCountry"
+    assert [seen("FR"), seen("XX"), seen("T1"), seen()] == [HTTPStatus.UNPROCESSABLE_ENTITY] * 4
+    assert seen("gb") == HTTPStatus.OK
 
 
 def test_no_page_of_the_two_steps_holds_the_code(program):
