@@ -1,7 +1,8 @@
 """Keys of programs' platforms: administrators make, rotate and revoke them."""
 
+from typing import Any
+
 from django import forms
-from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -24,8 +25,9 @@ from redemption.roles import Permission
 from support import audit
 from support.actions import keys
 from support.actions.keys import ApiKeyError, NewKey
+from support.key_forms import RevocationForm, RotationForm, key_page
 from support.models import AuditAction
-from support.pages import page, part, see_other
+from support.pages import page, part
 from support.permissions import requires
 
 
@@ -47,19 +49,11 @@ class KeyForm(forms.Form):
     )
 
 
-class RotationForm(forms.Form):
-    keep_days = forms.IntegerField(
-        label="Days for which the old key works on",
-        min_value=0,
-        max_value=keys.MOST_KEPT_DAYS,
-        initial=keys.KEPT_DAYS,
-        help_text="As long as the platform needs to get the new one. 0: it stops at once.",
-        widget=UnfoldAdminIntegerFieldWidget,
-    )
-
-
-class RevocationForm(forms.Form):
-    sure = forms.BooleanField(error_messages={"required": "Tick the box to say that you mean it."})
+class PlatformRotationForm(RotationForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["keep_days"].widget = UnfoldAdminIntegerFieldWidget()
+        self.fields["keep_days"].help_text = "As long as the platform needs to get the new one. 0: it stops at once."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -87,26 +81,14 @@ def platform_keys(request: StaffRequest) -> HttpResponse:
 def platform_key(request: StaffRequest, pk: int) -> HttpResponse:
     """One key: the next one in its place, or no more."""
     found = get_object_or_404(_rows(), pk=pk)
-    rotation, revocation = RotationForm(), RevocationForm()
-    if request.method != "POST":
-        return _key(request, found, rotation, revocation)
-    is_revocation = request.POST.get("do") == "revoke"
-    form: forms.Form
-    if is_revocation:
-        form = revocation = RevocationForm(request.POST)
-    else:
-        form = rotation = RotationForm(request.POST)
-    if not form.is_valid():
-        return _key(request, found, rotation, revocation, status=422)
-    try:
-        if not is_revocation:
-            return _shown_once(request, keys.rotate_key(found, by=request.user, **form.cleaned_data))
-        keys.revoke_key(found, by=request.user)
-    except ApiKeyError as refused:
-        form.add_error(None, str(refused))
-        return _key(request, found, rotation, revocation, status=409)
-    messages.success(request, f"The key {found} opens nothing any more.")
-    return see_other(reverse("platform_keys"))
+    return key_page(
+        request,
+        found,
+        rotates_by=PlatformRotationForm,
+        show=_key,
+        shown_once=_shown_once,
+        back=reverse("platform_keys"),
+    )
 
 
 def _rows() -> "QuerySet[ApiKey]":

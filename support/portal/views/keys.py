@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -15,7 +14,7 @@ from redemption.api.keys import is_live, live
 from redemption.models import TILL_SCOPES, ApiKey, ApiScope, Retailer, User
 from support.actions import keys
 from support.actions.keys import ApiKeyError, NewKey
-from support.pages import see_other
+from support.key_forms import RevocationForm, RotationForm, key_page
 from support.portal.access import PortalRequest, page, portal_page
 
 _COLUMNS = ("retailer__name", "retailer__slug", "name", "prefix", "scopes", "created_at",
@@ -37,20 +36,6 @@ class KeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose what the key may do."},
     )
-
-
-class RotationForm(forms.Form):
-    keep_days = forms.IntegerField(
-        label="Days for which the old key works on",
-        min_value=0,
-        max_value=keys.MOST_KEPT_DAYS,
-        initial=keys.KEPT_DAYS,
-        help_text="As long as your systems need to get the new one. 0: it stops at once.",
-    )
-
-
-class RevocationForm(forms.Form):
-    sure = forms.BooleanField(error_messages={"required": "Tick the box to say that you mean it."})
 
 
 @require_safe
@@ -80,26 +65,7 @@ def key(request: PortalRequest, pk: int) -> HttpResponse:
     """One key: the next one in its place, or no more."""
     with request.portal.inside():
         found = get_object_or_404(_rows(ApiKey.objects.filter(retailer__in=request.portal.managed)), pk=pk)
-    rotation, revocation = RotationForm(), RevocationForm()
-    if request.method != "POST":
-        return _key(request, found, rotation, revocation)
-    is_revocation = request.POST.get("do") == "revoke"
-    form: forms.Form
-    if is_revocation:
-        form = revocation = RevocationForm(request.POST)
-    else:
-        form = rotation = RotationForm(request.POST)
-    if not form.is_valid():
-        return _key(request, found, rotation, revocation, status=422)
-    try:
-        if not is_revocation:
-            return _shown_once(request, keys.rotate_key(found, by=request.user, **form.cleaned_data))
-        keys.revoke_key(found, by=request.user)
-    except ApiKeyError as refused:
-        form.add_error(None, str(refused))
-        return _key(request, found, rotation, revocation, status=409)
-    messages.success(request, f"The key {found} opens nothing any more.")
-    return see_other(_address(found.shop))
+    return key_page(request, found, show=_key, shown_once=_shown_once, back=_address(found.shop))
 
 
 def _address(retailer: Retailer) -> str:
