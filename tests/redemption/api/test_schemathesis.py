@@ -32,7 +32,16 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-OPERATIONS = ["validate", "redeem", "read_account", "read_statement", "read_code", "read_card", "settle_invoice"]
+OPERATIONS = [
+    "validate",
+    "redeem",
+    "read_account",
+    "read_statement",
+    "read_code",
+    "read_card",
+    "list_due_invoices",
+    "settle_invoice",
+]
 _names = itertools.count(1)
 
 
@@ -107,7 +116,7 @@ def test_what_is_allowed_is_answered_as_documented(world, name):
     seen = probe(world, name, GenerationMode.POSITIVE, 30)
     # It got through to what the operation does, and not only to its refusals.
     assert 200 in seen
-    assert 404 in seen
+    assert 404 in seen or name == "list_due_invoices"
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
