@@ -16,7 +16,8 @@ def is_made(words: Sequence[Word], pattern: CodePattern, joined: str, holds: boo
     if all(map(is_plain, groups)):
         is_dashed = all(gap is Gap.DASH for gap in gaps)
         if body.isdigit():
-            return is_dashed and (printed or len(groups) == 1)
+            # Numbers behind a program's name: of points and spaces between them the check symbol makes a code.
+            return (is_dashed or (holds and pattern.check_symbol)) and (printed or len(groups) == 1)
         return holds and ((printed and is_dashed) or ((printed or len(groups) == 1) and joined.isupper()))
     if Gap.APART in gaps[len(words) - len(groups) :] and not printed:
         return False

@@ -104,6 +104,13 @@ def test_every_spelling_becomes_the_mask_and_names_the_card(batch, spelling, sen
     assert first.code not in redacted.text
 
 
+@pytest.mark.parametrize("between", ["-", ".", " ", "/", "_"])
+def test_a_code_of_digits_alone_is_one_behind_its_prefix_where_its_check_symbol_holds(batch, between):
+    assert redact("SPOTIFY-7323-3982-5797".replace("-", between)).text == UNKNOWN_CODE
+    if between != "-":
+        assert redact("SPOTIFY-7323-3982-5798".replace("-", between)).text != UNKNOWN_CODE
+
+
 @pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.heavy)])
 def test_codes_in_all_spellings_are_masked_though_no_card_has_them(batch, count):
     chance = random.Random(3)
