@@ -47,8 +47,9 @@ class Wish:
 
     def answered(self) -> HttpResponse | None:
         """The answer that it had before. ApiError: the key was used for another request."""
-        stored = ApiRequest.objects.filter(owner=self.owner, key=self.key).first()
-        if not stored:
+        try:
+            stored = ApiRequest.objects.get(owner=self.owner, key=self.key)
+        except ApiRequest.DoesNotExist:
             return None
         if bytes(stored.request_hash) != self.request_hash:
             raise ApiError(ErrorCode.KEY_REUSED)

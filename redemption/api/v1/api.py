@@ -188,7 +188,7 @@ def settle_invoice(request: ApiHttpRequest, reference: str, told: SettleIn) -> H
 
 
 def _account(request: ApiHttpRequest, reference: str) -> Account:
-    account = queries.find_account(request.auth.platform, reference)
+    account = queries.find_account(request.auth, reference)
     if not account:
         raise ApiError(_C.UNKNOWN_ACCOUNT)
     return account

@@ -20,6 +20,7 @@ from redemption.api.v1.schemas import (
 from redemption.finding import serials_by_digest
 from redemption.models import (
     Account,
+    ApiKey,
     BatchStatus,
     Benefit,
     BillingProvider,
@@ -39,8 +40,11 @@ from redemption.models import (
 from redemption.patterns import Typed
 
 
-def find_account(program: Program, reference: str) -> Account | None:
-    return Account.objects.select_related("program").filter(program=program, reference=reference).first()
+def find_account(key: ApiKey, reference: str) -> Account | None:
+    try:
+        return Account.objects.select_related("program").get(program=key.program_id, reference=reference)
+    except Account.DoesNotExist:
+        return None
 
 
 def read_account(account: Account) -> AccountOut:

@@ -70,7 +70,7 @@ def refuse_tries_key(wish: Wish) -> None:
 
 
 def _account_of(request: ApiHttpRequest, wanted: TryIn) -> Account:
-    account = find_account(request.auth.platform, wanted.account)
+    account = find_account(request.auth, wanted.account)
     if not account:
         raise ApiError(ErrorCode.UNKNOWN_ACCOUNT)
     return account
