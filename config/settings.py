@@ -93,8 +93,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "support.second_factor.SecondFactorMiddleware",
-    "support.step_up.StepUpMiddleware",
+    "support.middleware.StaffConfirmThemselves",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -175,8 +174,9 @@ ACCOUNT_RATE_LIMITS = False
 ACCOUNT_ADAPTER = "support.sign_in.AccountAdapter"
 # People hear by mail of a changed password, and of a second factor added or removed.
 ACCOUNT_EMAIL_NOTIFICATIONS = True
-# Who asks for a new password with an address that nobody has here gets no mail: anybody could have strangers mailed.
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# Anybody could have strangers mailed: whoever asks with an address that nobody has here gets none. The mail is made all
+# the same, so that the answer takes as long, and support.sign_in lets it go nowhere.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = True
 # Twelve hours (SESSION_COOKIE_AGE), without a box to tick.
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Redemption Desk] "

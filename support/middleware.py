@@ -11,6 +11,8 @@ from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 
+from support import second_factor, step_up
+
 # The desk's tickets; what is reported by a retailer's people, and by agents for them; what customers write to support.
 _TAKES_FILES = re.compile(
     r"/tickets/|/retailer/reports/(new|[^/]+/write)/$|/compromised/new/$|/account/requests/(new|[^/]+/write)/$"
@@ -46,6 +48,21 @@ class RefusesTooMuch:
             # Whoever posted has hung up; the CSRF check deals with it.
             pass
         return None
+
+
+class StaffConfirmThemselves:
+    """No page of the staff's before a second factor in this session, and nothing dangerous without a fresh one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        if not settings.STAFF_SECOND_FACTOR or not request.user.is_staff:
+            return None
+        return second_factor.demand(request) or step_up.demand(request)
 
 
 def _length(request: HttpRequest) -> int:

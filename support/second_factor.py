@@ -1,6 +1,5 @@
 """Staff reach nothing before this very session has passed a second factor."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +7,6 @@ from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -32,19 +30,10 @@ def has_passed(request: HttpRequest) -> bool:
     return any(entry["method"] == "mfa" for entry in get_authentication_records(request, request.user))
 
 
-class SecondFactorMiddleware:
-    """Sends staff without a second factor to set one up, and those who have not used theirs to use it."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        if not settings.STAFF_SECOND_FACTOR or not request.user.is_staff:
-            return None
-        return demand(request)
+def challenges_of(request: HttpRequest) -> list[str]:
+    """The names of the pages on which this person can use a factor; none: he has none."""
+    types = set(Authenticator.objects.filter(user_id=request.user.pk).values_list("type", flat=True))
+    return [name for type_, name in CHALLENGES.items() if type_ in types]
 
 
 def demand(request: HttpRequest) -> HttpResponse | None:
@@ -54,8 +43,7 @@ def demand(request: HttpRequest) -> HttpResponse | None:
     page = request.resolver_match.view_name if request.resolver_match else ""
     if page in SIGNING_OUT:
         return None
-    types = set(Authenticator.objects.filter(user_id=request.user.pk).values_list("type", flat=True))
-    challenges = [name for type_, name in CHALLENGES.items() if type_ in types]
+    challenges = challenges_of(request)
     if page in (challenges or SETTING_UP):
         return None
     if challenges:

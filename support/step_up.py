@@ -1,7 +1,7 @@
 """Step-up: what cannot be taken back, or opens the house to others, asks for a fresh second factor.
 
 A page is opened with a factor of at most STEP_UP_MINUTES; a form that was opened in time may take as long again to be
-filled in. What comes too late changes nothing, and leads back to its page by way of the factor.
+filled in. What comes too late changes nothing and is not lost: it is shown again, to be sent once the factor was used.
 """
 
 import time
@@ -10,14 +10,13 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from allauth.account.authentication import get_authentication_records
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
 
-from support.second_factor import CHALLENGES
+from support.second_factor import challenges_of
 
 Asks = Callable[[HttpRequest, Mapping[str, Any]], bool]
 
@@ -65,21 +64,6 @@ DANGEROUS: dict[str, Asks] = {
 _PLATFORMS = "/platforms/"
 
 
-class StepUpMiddleware:
-    """Behind SecondFactorMiddleware: who comes here has used a factor in this session, however long ago."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        if not settings.STAFF_SECOND_FACTOR or not request.user.is_staff:
-            return None
-        return demand(request)
-
-
 def asks(request: HttpRequest, name: str, named: Mapping[str, Any]) -> bool:
     """Whether this request is dangerous."""
     if request.path.startswith(_PLATFORMS):
@@ -89,7 +73,7 @@ def asks(request: HttpRequest, name: str, named: Mapping[str, Any]) -> bool:
 
 
 def demand(request: HttpRequest) -> HttpResponse | None:
-    """Where a session must go first whose second factor is too old for what it asks; None where it is not."""
+    """What a session is answered whose second factor is too old for what it asks; None where it is not."""
     match = request.resolver_match
     if not settings.STEP_UP_MINUTES or match is None or not asks(request, match.view_name, match.kwargs):
         return None
@@ -99,15 +83,18 @@ def demand(request: HttpRequest) -> HttpResponse | None:
     used = [entry["at"] for entry in records if entry["method"] == "mfa"]
     if used and time.time() - max(used) < allowed:
         return None
-    messages.warning(
-        request,
-        "Nothing was done: your second factor was too long ago for this. Confirm that it is you, then send it again."
-        if is_posted
-        else "What comes next is hard to take back: confirm first that it is you.",
-    )
-    types = set(Authenticator.objects.filter(user_id=request.user.pk).values_list("type", flat=True))
-    challenge = next((name for type_, name in CHALLENGES.items() if type_ in types), "mfa_reauthenticate")
-    return redirect(f"{reverse(challenge)}?{urlencode({'next': _page_of(request) if is_posted else request.path})}")
+    challenge = next(iter(challenges_of(request)), "mfa_reauthenticate")
+    page = _page_of(request) if is_posted else request.path
+    confirm_at = f"{reverse(challenge)}?{urlencode({'next': page})}"
+    if is_posted:
+        return render(request, "step_up.html", {"confirm_at": confirm_at, "typed": _typed(request)}, status=403)
+    messages.warning(request, "What comes next is hard to take back: confirm first that it is you.")
+    return redirect(confirm_at)
+
+
+def _typed(request: HttpRequest) -> list[tuple[str, str]]:
+    """The form's fields; it has a token of its own. No dangerous form takes a password or a file."""
+    return [(name, value) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken" for value in values]
 
 
 def _page_of(request: HttpRequest) -> str:

@@ -1,6 +1,8 @@
-"""What is dangerous asks for a second factor that was used lately, changes nothing without it, and leads back."""
+"""What is dangerous asks for a second factor that was used lately, changes nothing without it, and loses nothing."""
 
+import re
 import time
+from html import unescape
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
@@ -10,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from redemption.models import User
 from redemption.roles import Role
 from support import step_up
-from support.models import AuditAction, AuditEvent
+from support.models import AuditAction, AuditEvent, CreditStop
 from tests import factories
 from tests.support.desk import at_the_desk, shown
 
@@ -84,23 +86,22 @@ POSTED = {
 
 def test_each_dangerous_address_turns_a_stale_session_away_and_says_that_nothing_was_done():
     assert set(POSTED) - {"platforms"} == set(step_up.DANGEROUS)
-    client, person = signed_in(Role.ADMINISTRATOR, 2 * MINUTES + 1)
+    client, _ = signed_in(Role.ADMINISTRATOR, 2 * MINUTES + 1)
     before = AuditEvent.objects.count()
     for addresses in POSTED.values():
         for address in addresses:
             response = client.post(address, {}, headers={"referer": "http://testserver/approvals/?secret=1"})
-            assert response.status_code == 302, address
-            assert response.url == f"{reverse('mfa_reauthenticate')}?next=%2Fapprovals%2F", address
+            assert response.status_code == 403, address
+            assert response.context["confirm_at"] == f"{reverse('mfa_reauthenticate')}?next=%2Fapprovals%2F", address
+            assert "Nothing was done yet" in shown(response)
     assert AuditEvent.objects.count() == before
-    TOTP.activate(person, generate_totp_secret())
-    assert "Nothing was done" in shown(client.get(reverse("mfa_reauthenticate")))
 
 
 def test_a_fresh_session_passes_and_so_does_a_form_that_took_as_long_to_fill_in():
     for minutes, opens, sends in ((1, True, True), (MINUTES + 1, False, True), (2 * MINUTES + 1, False, False)):
         client, _ = signed_in(Role.MANAGER, minutes)
         assert (client.get("/credits/stop/").status_code == 200) == opens, minutes
-        assert (client.post("/credits/stop/", {}).status_code != 302) == sends, minutes
+        assert (client.post("/credits/stop/", {}).status_code != 403) == sends, minutes
 
 
 def test_looking_asks_for_nothing():
@@ -112,22 +113,31 @@ def test_looking_asks_for_nothing():
     assert rejected.status_code == 404
 
 
-def test_after_the_factor_one_is_where_the_form_was_and_may_go_on():
+def test_after_the_factor_the_form_is_sent_as_it_was_typed():
     client, person = signed_in(Role.MANAGER, 600)
     secret = generate_totp_secret()
     TOTP.activate(person, secret)
-    asked = client.post("/credits/stop/", {"do": "stop"}, headers={"referer": "http://testserver/credits/stop/"})
+    reason = 'Somebody at the "gate" <b>&\nasks for credits.'
+    typed = {"do": "stop", "reason": reason, "also": ["1", "2"]}
+    late = client.post("/credits/stop/", typed, headers={"referer": "http://testserver/credits/stop/"})
+    shown_again = re.findall(r'<input type="hidden" name="(.*?)" value="(.*?)">', late.text, re.S)
+    assert shown_again[0][0] == "csrfmiddlewaretoken"
+    again = [(unescape(name), unescape(value)) for name, value in shown_again[1:]]
+    assert again == [("do", "stop"), ("reason", reason), ("also", "1"), ("also", "2")]
+    assert not CreditStop.objects.exists()
     code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
-    passed = client.post(asked.url, {"code": code, "next": "/credits/stop/"})
+    passed = client.post(late.context["confirm_at"], {"code": code, "next": "/credits/stop/"})
     assert passed.url == "/credits/stop/"
-    assert client.get("/credits/stop/").status_code == 200
+    sent = client.post("/credits/stop/", dict(again))
+    assert sent.status_code == 303
+    assert CreditStop.objects.get().reason == reason
 
 
 @pytest.mark.parametrize("referer", ["https://evil.example/approvals/", "http://testserver/nowhere/at/all/", ""])
 def test_the_way_back_leads_nowhere_else(referer):
     client, _ = signed_in(Role.MANAGER, 600)
     response = client.post("/credits/stop/", {}, headers={"referer": referer})
-    assert response.url.endswith("?next=%2F")
+    assert response.context["confirm_at"].endswith("?next=%2F")
 
 
 def test_a_key_is_asked_for_where_there_is_no_app():
