@@ -1,5 +1,5 @@
 """References as people type and spell them: AC-… accounts, AT-… attempts, BA-… batches, CR-… credits,
-RP-… reports of compromised cards, TK-… tickets, NO-… untried codes."""
+IN-… invoices, RP-… reports of compromised cards, TK-… tickets, NO-… untried codes."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ import unicodedata
 from redemption.code_format import CROCKFORD, MAX_TYPED, CodePattern
 from redemption.models import FIRST_SERIAL, LAST_SERIAL
 
-_SYMBOLS = {"AC": 12, "AT": 12, "BA": 12, "CR": 12, "RP": 12, "TK": 12, "NO": 32}
+_SYMBOLS = {"AC": 12, "AT": 12, "BA": 12, "CR": 12, "IN": 12, "RP": 12, "TK": 12, "NO": 32}
 _READING = CodePattern(alphabet=CROCKFORD, length=12)
 
 

@@ -134,6 +134,10 @@ def _by_reference(text: str, findings: Findings, by: User) -> None:
         case "AC":
             needs, kind = Permission.VIEW_ACCOUNTS, "accounts"
             found = Account.objects.filter(reference=reference).select_related("program")
+        case "IN":
+            # Its account's page lists it among the months billed.
+            needs, kind = Permission.VIEW_ACCOUNTS, "accounts"
+            found = Account.objects.filter(invoices__reference=reference).select_related("program")
         case "AT":
             needs, kind = Permission.VIEW_ACCOUNTS, "customers’ tries"
             found = Attempt.objects.filter(reference=reference).select_related("program")

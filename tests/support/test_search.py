@@ -1,6 +1,6 @@
 """The box: every kind of text, what each role gets, what is counted and what is recorded."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from redemption.digests import digester
-from redemption.models import Attempt, Channel, Code, CodeFormat, Throttle
+from redemption.models import Attempt, Channel, Code, CodeFormat, Invoice, InvoiceStatus, Plan, Throttle
 from redemption.redeem import redeem
 from redemption.references import Untried, sign
 from redemption.roles import PERMISSIONS, Permission, Role
@@ -105,6 +105,26 @@ def test_references_are_found_in_any_spelling(agent, card):
             record.reference[:3] + record.reference[3:].replace("0", "O").replace("1", "l"),
         ):
             assert look_up(text, agent).only == record
+
+
+def test_an_invoices_reference_opens_the_account_that_it_bills(agent):
+    account = factories.account()
+    factories.account()
+    billed = Invoice.objects.create(
+        account=account,
+        starts_on=date(2026, 6, 1),
+        ends_on=date(2026, 7, 1),
+        plan=Plan.INDIVIDUAL,
+        currency="GBP",
+        price=999,
+        from_credit=0,
+        due=999,
+        status=InvoiceStatus.DUE,
+        at=timezone.now(),
+    )
+    for text in (billed.reference, billed.reference.lower().replace("-", " ")):
+        assert look_up(text, agent).only == account
+    assert look_up("IN-0000-0000-0000", agent).records == []
 
 
 def test_a_reports_reference_opens_it_for_those_who_see_reports(agent, card):
