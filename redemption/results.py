@@ -1,6 +1,6 @@
 """What came of a try, and the same once more from what it wrote."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from redemption.eligibility import CodeFacts, Facts, works_from
@@ -29,6 +29,8 @@ class Result:
     redeemed_at: datetime | None = None
     # Where the account has too much premium time ahead: the first day on which it has not.
     fits_from: date | None = None
+    # Told before, to a request with the same key; not part of what is told.
+    is_repeated: bool = field(default=False, compare=False)
 
     @property
     def is_redeemed(self) -> bool:
@@ -111,4 +113,5 @@ def stored_result(attempt_id: int) -> Result:
         premium_until=until,
         redeemed_at=redeemed_at(reason, attempt.code_id),
         fits_from=fits,
+        is_repeated=True,
     )

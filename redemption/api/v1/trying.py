@@ -12,7 +12,7 @@ from redemption import trail
 from redemption.admission import KeyConflictError, KeyRunningError
 from redemption.api import limits
 from redemption.api.errors import ApiError, ErrorCode, answer
-from redemption.api.idempotency import Wish, wish_of
+from redemption.api.idempotency import REPLAYED, Wish, wish_of
 from redemption.api.interface import ApiHttpRequest
 from redemption.api.v1.queries import as_json, find_account
 from redemption.api.v1.schemas import GrantOut, TriedOut, TryIn
@@ -102,10 +102,10 @@ def _run(verb: Callable[..., Result], wish: Wish, account: Account, wanted: TryI
 
 def _told(result: Result, account: Account, now: datetime) -> HttpResponse:
     status = _status_of(result)
-    waits = status in {429, 503}
-    return answer(
-        status, _content_of(result, account), limits.retry_after(result.blocked_until, now) if waits else None
-    )
+    headers = dict(REPLAYED if result.is_repeated else {})
+    if status in {429, 503}:
+        headers |= limits.retry_after(result.blocked_until, now)
+    return answer(status, _content_of(result, account), headers)
 
 
 def _status_of(result: Result) -> int:

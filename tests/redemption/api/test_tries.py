@@ -95,9 +95,11 @@ def test_a_look_is_told_to_the_trail_and_a_redemption_is_its_own_record(platform
 def test_sent_again_the_first_answer_comes_again_to_the_byte(platform, batch, account, path):
     card = factories.card(batch)
     first = platform.try_(path, account, card, name="one")
+    assert "Idempotent-Replayed" not in first.headers
     for _ in range(2):
         again = platform.try_(path, account, card, name="one")
         assert (again.status_code, again.content) == (200, first.content)
+        assert again.headers["Idempotent-Replayed"] == "true"
     assert (Attempt.objects.count(), Redemption.objects.count()) == (1, path == "/redeem")
     assert Transfer.objects.filter(kind="redeem").count() == (path == "/redeem")
     # Under another key it is another request; the first answer stays the first answer.
@@ -110,7 +112,8 @@ def test_a_refusal_comes_again_as_well(platform, account, path):
     unknown = factories.card(factories.batch(factories.product()))
     first = platform.try_(path, account, unknown, name="one")
     assert told(first) == (409, "code_not_valid")
-    assert platform.try_(path, account, unknown, name="one").content == first.content
+    again = platform.try_(path, account, unknown, name="one")
+    assert (again.content, again.headers["Idempotent-Replayed"]) == (first.content, "true")
     assert (Attempt.objects.count(), tries(account)) == (1, 1)
 
 
