@@ -5,22 +5,20 @@ limit and its address's. The number is kept as a keyed digest and leaves in noth
 """
 
 import hmac
-import logging
 import secrets
 from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import blake2b
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from redemption import sealed_mail
 from redemption.models import Account, Challenge, ThrottleScope
 from redemption.throttle import Limit, hit
-
-logger = logging.getLogger(__name__)
 
 DIGITS = 6
 # Five of a million numbers: whoever does not read the mail is let in once in 200,000 mails.
@@ -38,7 +36,6 @@ class Sent(Enum):
     JUST_SENT = "A number was mailed to you less than a minute ago. Look for it, in the spam folder as well."
     TOO_MANY = "Several numbers were mailed to you already. Try again in an hour."
     UNVERIFIED = "Your e-mail address is not confirmed yet, and the number goes nowhere else. Confirm it first."
-    FAILED = "The mail could not be sent at this moment. Try again in a minute; nothing was used up."
 
 
 class Typed(Enum):
@@ -68,23 +65,21 @@ def send(*, account: Account, now: datetime | None = None) -> Sent:
             return Sent.TOO_MANY
         if not is_new:
             Challenge.objects.filter(pk=account.pk).update(**fresh)
-    # After the commit: a mail server that is slow holds no lock, and a number that arrives is one that counts.
-    try:
-        send_mail(
-            f"Your number for redeeming at {account.program}",
-            f"Your number is {number}. It counts for ten minutes.\n\n"
-            f"Type it on the page where you redeem a code for {account.program}. We ask for it because very many codes "
-            "are being tried at this moment.\n\n"
-            "If it was not you who asked for it, do nothing, and tell nobody the number: without it nothing happens.\n",
-            None,
-            [account.email],
-        )
-    # smtplib's errors are OSErrors too.
-    except OSError as error:
-        logger.warning("A number could not be mailed: %s", type(error).__name__)
-        Challenge.objects.filter(pk=account.pk, digest=fresh["digest"]).update(digest=None, sent_at=now - PAUSE)
-        return Sent.FAILED
+        # In the same transaction: a number that arrives is one that counts.
+        sealed_mail.post(_mail(account, number), good_for=LASTS)
     return Sent.SENT
+
+
+@sensitive_variables()
+def _mail(account: Account, number: str) -> EmailMultiAlternatives:
+    return EmailMultiAlternatives(
+        f"Your number for redeeming at {account.program}",
+        f"Your number is {number}. It counts for ten minutes.\n\n"
+        f"Type it on the page where you redeem a code for {account.program}. We ask for it because very many codes are "
+        "being tried at this moment.\n\n"
+        "If it was not you who asked for it, do nothing, and tell nobody the number: without it nothing happens.\n",
+        to=[account.email],
+    )
 
 
 @sensitive_variables()

@@ -60,6 +60,22 @@ def _show_progress(second: BaseDatabaseWrapper, batch_job_id: int, done: int) ->
         )
 
 
+# Somebody waits for it: before whatever else is in the queue.
+@app.task(
+    name="redemption.send_sealed_mail",
+    priority=100,
+    retry=RetryStrategy(wait=30, retry_exceptions={OperationalError}),
+)
+def send_sealed_mail_job(sealed_mail_id: int, tries: int = 0) -> None:
+    """Send a mail. One that could not be sent comes again, later each time, as a job of its own."""
+    from redemption.sealed_mail import send
+
+    pause = send(sealed_mail_id, tries=tries)
+    if pause is not None:
+        later = send_sealed_mail_job.configure(schedule_at=timezone.now() + pause)
+        later.defer(sealed_mail_id=sealed_mail_id, tries=tries + 1)
+
+
 # --- Again and again. A queueing lock keeps a slow worker from piling them up; no task has a lock that a killed
 # worker would leave behind.
 

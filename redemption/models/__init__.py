@@ -27,6 +27,7 @@ from redemption.models.retailer import (
     RetailerKind,
     RetailerMember,
 )
+from redemption.models.sealed_mail import SealedMail
 from redemption.models.transfer import Book, Transfer, TransferKind, Wallet
 from redemption.models.user import User
 from redemption.models.webhook import (
@@ -99,6 +100,7 @@ __all__ = [
     "RetailerInvitation",
     "RetailerKind",
     "RetailerMember",
+    "SealedMail",
     "TallyMark",
     "Throttle",
     "ThrottleScope",
