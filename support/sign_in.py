@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -25,12 +26,14 @@ from allauth.mfa.signals import (
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.sites.shortcuts import get_current_site
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
+from redemption import sealed_mail
 from redemption.models import User
 from redemption.roles import STAFF_ROLES, Role
 from redemption.secret_boxes import box
@@ -51,6 +54,9 @@ _ASKED_FOR = {
         *("email_confirmation", "email_confirmation_signup"),
     )
 }
+# For how long a mail is tried. Links work for longer, but whoever waits for one has asked again by then.
+_CODES_ARE_TRIED = timedelta(seconds=settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT)
+_OTHERS_ARE_TRIED = timedelta(days=1)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -153,8 +159,10 @@ class AccountAdapter(DefaultAccountAdapter):
             lockout.failed(tried, Guess.PASSWORD, by=_tried_for(address))
         return user
 
+    @sensitive_variables()
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """What anybody may ask for is sent so often and no more; the answer in the browser is the same."""
+        """What anybody may ask for is sent so often and no more; the answer in the browser is the same. It leaves in
+        the background; with an address that nobody has here as much is done, and nobody gets a mail."""
         request = current.request
         if (
             template_prefix in _ASKED_FOR
@@ -163,7 +171,11 @@ class AccountAdapter(DefaultAccountAdapter):
             and not lockout.may_mail(email, self.get_client_ip(request))
         ):
             return
-        super().send_mail(template_prefix, email, context)
+        context = {"request": request, "email": email, "current_site": get_current_site(request), **context}
+        mail = self.render_mail(template_prefix, email, context)
+        if template_prefix == "account/email/unknown_account":
+            mail.to = []
+        sealed_mail.post(mail, good_for=_CODES_ARE_TRIED if "code" in context else _OTHERS_ARE_TRIED)
 
     @sensitive_variables()
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

@@ -3,20 +3,20 @@
 import re
 
 import pytest
-from django.core import mail
 
 from redemption.models import User
 from tests import factories
 from tests.factories import PASSWORD
 from tests.journeys.test_looks import look  # noqa: F401
 from tests.journeys.visit import aside
+from tests.mails import delivered
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NEW = "wilhelmina.featherstonehaugh-cholmondeley@example.com"
 
 
 def mailed() -> str:
-    (code,) = re.findall(r"^[A-Z]{4}-[A-Z]{4}$", mail.outbox[-1].body, re.M)
+    (code,) = re.findall(r"^[A-Z]{4}-[A-Z]{4}$", aside(delivered)[-1].body, re.M)
     return str(code)
 
 

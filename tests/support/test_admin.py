@@ -6,7 +6,6 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
-from django.core import mail
 from django.test import Client
 
 from redemption.models import Account, User, Wallet
@@ -14,6 +13,7 @@ from redemption.roles import Role
 from support.models import AuditAction, AuditEvent, AuditPersonal
 from tests import factories
 from tests.factories import PASSWORD
+from tests.mails import delivered
 from tests.support.desk import at_the_desk
 
 pytestmark = pytest.mark.django_db
@@ -175,7 +175,7 @@ def test_a_new_person_gets_a_link_to_set_a_password_and_can_sign_in_with_it():
     event = AuditEvent.objects.get(action=AuditAction.STAFF_CHANGED)
     assert (event.actor_id, event.target) == (administrator.pk, f"user:{person.pk}")
     assert "new@example.com" not in str(event.details)
-    (message,) = mail.outbox
+    (message,) = delivered()
     link = re.search(r"http://testserver(\S+)", message.body)[1]
     visitor = Client()
     page = visitor.get(link, follow=True)
@@ -237,7 +237,7 @@ def test_a_person_who_left_is_signed_out_everywhere():
     client.post(f"{PEOPLE}{person.pk}/change/", form)
     assert session.get("/admin/").status_code == 302
     client.post(f"{PEOPLE}{person.pk}/send-password-link/")
-    assert not mail.outbox
+    assert not delivered()
 
 
 def test_nobody_changes_his_own_role_or_locks_himself_out():

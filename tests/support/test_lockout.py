@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -21,6 +20,7 @@ from support.lockout import Guess, LockedOutError
 from support.models import AuditAction, AuditEvent
 from tests import factories
 from tests.factories import PASSWORD
+from tests.mails import delivered
 from tests.support.desk import at_the_desk
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +107,7 @@ def test_a_password_set_by_mail_ends_the_lock():
         sign_in(person.email, "wrong")
     visitor = Client()
     visitor.post("/accounts/password/reset/", {"email": person.email})
-    link = next(word for word in mail.outbox[-1].body.split() if "/password/reset/key/" in word)
+    link = next(word for word in delivered()[-1].body.split() if "/password/reset/key/" in word)
     page = visitor.get(link.replace("http://testserver", ""), follow=True)
     new = "another horse, another battery"
     visitor.post(page.request["PATH_INFO"], {"password1": new, "password2": new})
@@ -158,7 +158,7 @@ def test_guesses_at_mailed_codes_are_counted_over_all_codes_and_sessions():
         client.post("/accounts/login/code/confirm/", {"code": "BCDF-BCDF"})
     client = Client()
     client.post("/accounts/login/code/", {"email": person.email})
-    right = re.search(r"^[A-Z]{4}-[A-Z]{4}$", mail.outbox[-1].body, re.M)[0]
+    right = re.search(r"^[A-Z]{4}-[A-Z]{4}$", delivered()[-1].body, re.M)[0]
     client.post("/accounts/login/code/confirm/", {"code": right})
     assert "_auth_user_id" not in client.session
     assert locks() == [(person.pk, {"of": "code"})]
@@ -181,7 +181,7 @@ def test_an_address_gets_so_many_mails_and_the_answer_stays_the_same(settings):
         client = Client()
         client.post("/accounts/login/code/", {"email": person.email})
         answers.append(said(client.get("/accounts/login/code/confirm/")))
-    assert len(mail.outbox) == 2
+    assert len(delivered()) == 2
     assert set(answers) == {answers[0]}
 
 

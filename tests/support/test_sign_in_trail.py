@@ -6,7 +6,6 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
-from django.core import mail
 from django.test import Client
 
 from redemption.models import User
@@ -14,6 +13,7 @@ from redemption.roles import Role
 from support.models import AuditAction, AuditEvent, AuditPersonal
 from tests import factories
 from tests.factories import PASSWORD
+from tests.mails import delivered
 from tests.support.desk import at_the_desk
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +72,7 @@ def test_a_new_password_is_told_and_so_is_one_by_mail():
     assert told() == [(A.SIGN_IN_CHANGED, person.pk, {"did": "password"})]
     visitor = Client()
     visitor.post("/accounts/password/reset/", {"email": person.email})
-    link = next(word for word in mail.outbox[-1].body.split() if "/password/reset/key/" in word)
+    link = next(word for word in delivered()[-1].body.split() if "/password/reset/key/" in word)
     page = visitor.get(link.replace("http://testserver", ""), follow=True)
     visitor.post(page.request["PATH_INFO"], {"password1": PASSWORD, "password2": PASSWORD})
     assert told()[1] == (A.SIGN_IN_CHANGED, person.pk, {"did": "password_by_mail"})

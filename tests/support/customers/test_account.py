@@ -5,7 +5,6 @@ from datetime import date, timedelta
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
-from django.core import mail
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
@@ -35,6 +34,7 @@ from support.models import AuditAction, AuditEvent
 from support.tries import Tries, tries_of
 from tests import factories
 from tests.factories import PASSWORD
+from tests.mails import delivered
 from tests.support.customers.people import customer
 from tests.support.desk import shown
 
@@ -274,14 +274,14 @@ def test_the_confirmation_is_sent_again_so_often_and_no_more(settings):
     assert "Not confirmed" in shown(client.get("/account/"))
     for _ in range(3):
         assert client.post("/account/email/").status_code == 303
-    assert [message.to for message in mail.outbox] == [[user.email]] * 2
+    assert [message.to for message in delivered()] == [[user.email]] * 2
     assert "several times in this hour" in shown(client.get("/account/"))
 
 
 def test_what_is_confirmed_is_not_sent_again():
     client, _ = customer()
     client.post("/account/email/")
-    assert mail.outbox == []
+    assert delivered() == []
     page = shown(client.get("/account/"))
     assert "confirmed already" in page
     assert "Not confirmed" not in page

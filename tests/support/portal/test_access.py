@@ -7,7 +7,6 @@ import re
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.core import mail
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -18,6 +17,7 @@ from support.actions import keys, members
 from support.mail.invitations import link
 from support.portal import urls
 from tests import factories
+from tests.mails import delivered
 from tests.support.desk import at_the_desk, shown
 from tests.support.portal.people import signed_in
 from tests.support.test_attachments import attached, bought
@@ -186,7 +186,7 @@ def test_a_members_password_alone_removes_no_second_factor(strict, client):
 def test_who_forgot_his_password_sets_a_new_one_by_a_link_and_comes_back():
     member, visitor = factories.member(), Client()
     visitor.post("/accounts/password/reset/", {"email": member.email})
-    (sent,) = mail.outbox
+    (sent,) = delivered()
     assert sent.to == [member.email]
     (link,) = re.findall(r"http://[^/]+(/accounts/password/reset/key/\S+)", sent.body)
     form = visitor.get(visitor.get(link).url)
