@@ -32,7 +32,8 @@ def send_message_job(message_id: int, tries: int = 0) -> None:
 @app.task(name="support.send_acknowledgement", retry=_WHEN_THE_DATABASE_IS_AWAY)
 def send_acknowledgement_job(ticket_id: int, tries: int = 0) -> None:
     """Tell a customer that his message is here. Nobody misses it much: tried a few times, then left."""
-    from support.mail.outgoing import acknowledgement, may_pass
+    from support.mail.outgoing import acknowledgement
+    from support.mail.servers import may_pass
 
     ticket = Ticket.objects.get(pk=ticket_id)
     try:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from redemption.models import INVITATIONS_LAST, RetailerInvitation
+from support.mail import servers
 
 _SALT = "support.mail.invitations"
 
@@ -35,14 +36,15 @@ def invitation_of(token: str) -> RetailerInvitation | None:
 
 @sensitive_variables()
 def send(invitation_id: int) -> None:
-    """At least once; nothing where it was withdrawn or accepted meanwhile."""
+    """At least once; nothing where it was withdrawn or accepted meanwhile. Raises MailServerAwayError."""
     is_open = RetailerInvitation.objects.filter(accepted_at=None, withdrawn_at=None, expires_at__gt=timezone.now())
     invitation = is_open.select_related("retailer").filter(pk=invitation_id).first()
     if invitation is None:
         return
     context = {"invitation": invitation, "link": link(invitation), "days": INVITATIONS_LAST.days}
-    EmailMessage(
+    mail = EmailMessage(
         f"You are invited to report cards for {invitation.retailer}",
         render_to_string("support/mail/invitation.txt", context),
         to=[invitation.email],
-    ).send()
+    )
+    servers.send(mail, what="An invitation")

@@ -3,7 +3,6 @@
 import logging
 from datetime import datetime, timedelta
 from email.utils import formataddr
-from smtplib import SMTPAuthenticationError, SMTPRecipientsRefused, SMTPResponseException
 
 from django.core.mail import EmailMessage
 from django.db import transaction
@@ -13,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from redemption.models import User
 from support.actions.tickets import locked, write
 from support.mail.identity import REFERENCE, acknowledgement_id, new_mail_id, our_address, our_name
+from support.mail.servers import may_pass
 from support.mail.threads import main_of
 from support.models import MailState, Message, MessageKind, Ticket, TicketEventKind, TicketStatus
 from support.redaction import redact
@@ -81,16 +81,6 @@ def give_up(*, message_id: int, now: datetime) -> bool:
             ticket.status = TicketStatus.OPEN
         write(ticket, by=User.objects.system(), kind=TicketEventKind.MAIL_FAILED, changes=changes, now=now)
     return True
-
-
-def may_pass(error: Exception) -> bool:
-    """Whether trying again may help: a server that is away or busy, or a password that an administrator will mend."""
-    if isinstance(error, SMTPRecipientsRefused):
-        return any(code < 500 for code, _ in error.recipients.values())
-    if isinstance(error, SMTPResponseException) and not isinstance(error, SMTPAuthenticationError):
-        return error.smtp_code < 500
-    # smtplib's errors are OSErrors too; the others, such as a line break in an address, are there to stay.
-    return isinstance(error, OSError)
 
 
 @sensitive_variables()

@@ -1,7 +1,6 @@
 """What became of a report, by mail to who reported it and to the retailer's own address: when its cards are frozen,
 when we asked for something, and when something came of them. It names no customer, no code and no card."""
 
-import logging
 from email.utils import formataddr
 
 from django.conf import settings
@@ -11,16 +10,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from redemption import locks
+from support.mail import servers
 from support.mail.identity import acknowledgement_id, news_id, our_address, our_name
-from support.mail.outgoing import may_pass
 from support.models import CompromiseReport, MessageKind, ReportChannel, Stage
 from support.report_summary import Summary, summary
-
-logger = logging.getLogger(__name__)
-
-
-class MailServerAwayError(OSError):
-    """The mail did not go out, and may later. Says the first error's kind and no more: its text may quote the mail."""
 
 
 def tell(report_id: int) -> None:
@@ -46,7 +39,7 @@ def tell(report_id: int) -> None:
             readers = [reader for reader in readers if reader != report.ticket.requester_email.lower()]
         news = f"{found}; {asked}"
         if readers and (is_found_anew or (asked and asked != asked_before)):
-            _send(_mail(report, found, news, readers))
+            servers.send(_mail(report, found, news, readers), what="The news of a report")
         CompromiseReport.objects.filter(pk=report_id).exclude(told=news).update(told=news)
 
 
@@ -101,14 +94,3 @@ def _mail(report: CompromiseReport, found: Summary, news: str, readers: list[str
     )
     mail.attach_alternative(html, "text/html")
     return mail
-
-
-def _send(mail: EmailMultiAlternatives) -> None:
-    try:
-        mail.send()
-    # Whatever a mail server, or a broken address, comes up with: tried again, or left with a line in the log.
-    except Exception as error:
-        kind = type(error).__name__
-        if may_pass(error):
-            raise MailServerAwayError(f"The news of a report did not go out ({kind}).") from None
-        logger.warning("The news of a report cannot be mailed (%s).", kind)

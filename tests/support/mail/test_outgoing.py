@@ -12,8 +12,9 @@ from redemption.roles import Role
 from support import jobs
 from support.actions.messages import UNDO, add_customer_message, unsend, write_staff_message
 from support.actions.tickets import TicketError
-from support.mail.outgoing import acknowledge, acknowledgement, answer, give_up, may_pass, send
+from support.mail.outgoing import acknowledge, acknowledgement, answer, give_up, send
 from support.mail.receiving import Outcome, receive
+from support.mail.servers import may_pass
 from support.models import (
     Attachment,
     AuditAction,

@@ -18,7 +18,8 @@ from support.actions.tickets import change
 from support.mail.identity import acknowledgement_id
 from support.mail.outgoing import send
 from support.mail.receiving import Outcome, receive
-from support.mail.reports import MailServerAwayError, tell
+from support.mail.reports import tell
+from support.mail.servers import MailServerAwayError
 from support.models import (
     CompromiseReport,
     MessageKind,
