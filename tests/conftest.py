@@ -29,6 +29,7 @@ def django_db_setup(
 ) -> Iterator[None]:
     with django_db_blocker.unblock():
         owner.make_application_login()
+        owner.spare_the_disk()
     owner.be(django_db_modify_db_settings)
     yield
     owner.be(settings.DATABASE_OWNER)

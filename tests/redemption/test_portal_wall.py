@@ -452,7 +452,7 @@ def plan(cursor, sql):
         (
             "SELECT b.id FROM redemption_code c JOIN redemption_batch b ON b.id = c.batch_id"
             " JOIN redemption_product d ON d.id = b.product_id WHERE c.serial = 1000000123",
-            "redemption_batch_pkey",
+            "redemption_code_pkey",
         ),
     ],
 )
