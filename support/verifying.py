@@ -129,14 +129,37 @@ class Verification:
                     _table(kind), row, number,
                 )  # fmt: skip
                 continue
+            wrong = ""
             if dict(counts) != expected.counts or tree.count != expected.count:
-                yield Finding(f"Seal {number} says {expected.count:,} rows and holds {tree.count:,}.", seal=number)
+                wrong = f"Seal {number} says {expected.count:,} rows and holds {tree.count:,}."
             elif tree.root != bytes(expected.root):
-                yield Finding(f"Seal {number} holds other rows than it says: they do not make its root.", seal=number)
+                wrong = f"Seal {number} holds other rows than it says: they do not make its root."
+            if wrong:
+                yield from self._strays(expected)
+                yield Finding(wrong, seal=number)
             expected = next(seals, None)
         while expected:
             yield _without_rows(expected)
             expected = next(seals, None)
+
+    def _strays(self, seal: Seal) -> Iterator[Finding]:
+        """Rows from under later seals. Only of a seal that took whatever was there, as the first one does: of all
+        others, _rows() has said it."""
+        for kind in SealedKind:
+            query = f"""
+                SELECT m."row" FROM support_sealedrow m JOIN {TABLES[kind].table} t ON t.id = m."row"
+                WHERE m.kind = {kind.value} AND m.seal = %(seal)s AND t.xact >= %(horizon)s::bigint::text::xid8
+                    AND EXISTS (SELECT FROM support_seal n WHERE n.number > %(seal)s AND n.cluster = %(cluster)s
+                        AND t.xact < n.horizon::text::xid8)
+                    AND NOT EXISTS (SELECT FROM support_seal p WHERE p.number = %(seal)s - 1
+                        AND p.cluster = %(cluster)s AND p.horizon <= %(horizon)s::bigint)
+                ORDER BY m."row"
+            """
+            for (row,) in _stream(query, {"seal": seal.number, "horizon": seal.horizon, "cluster": seal.cluster}):
+                yield Finding(
+                    f"{_name(kind, row)} is under seal {seal.number}, which holds other rows than it says, and was "
+                    "written after it.", TABLES[kind].table, row, seal.number,
+                )  # fmt: skip
 
     # --- Rows
 

@@ -190,6 +190,22 @@ def test_a_row_that_is_dated_a_little_before_it_was_written_is_a_slow_transactio
     assert sentences() == []
 
 
+def test_a_row_under_a_seal_that_took_whatever_was_there():
+    """Of the first seal, no time says what belongs to it."""
+    sealed_world(3)
+    events = [SealedRow.objects.filter(kind=1, seal=seal).first().row for seal in (2, 3)]
+    for event in events:
+        change("UPDATE support_sealedrow SET seal = 1 WHERE kind = 1 AND row = %s", event)
+    first, second, third = Seal.objects.order_by("number")
+    assert sentences() == [
+        *(f"Audit event {event} is under seal 1, which holds other rows than it says, and was written after it."
+          for event in events),
+        f"Seal 1 says {first.count} rows and holds {first.count + 2}.",
+        f"Seal 2 says {second.count} rows and holds {second.count - 1}.",
+        f"Seal 3 says {third.count} rows and holds {third.count - 1}.",
+    ]  # fmt: skip
+
+
 def test_a_row_under_another_seal_than_its_own():
     sealed_world()
     event = SealedRow.objects.filter(kind=1, seal=1).first().row
