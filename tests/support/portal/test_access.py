@@ -190,10 +190,11 @@ def test_who_forgot_his_password_sets_a_new_one_by_a_link_and_comes_back():
     assert sent.to == [member.email]
     (link,) = re.findall(r"http://[^/]+(/accounts/password/reset/key/\S+)", sent.body)
     form = visitor.get(visitor.get(link).url)
-    assert "Change Password" in shown(form)
+    assert "Set a new password" in shown(form)
     visitor.post(form.wsgi_request.path, {"password1": "another horse battery", "password2": "another horse battery"})
     signed = sign_in_by_form(member, "another horse battery")
     assert signed["Location"] == "/retailer/"
+    assert "This link does not work any more" in shown(visitor.get(link))
 
 
 # --- Where people start
