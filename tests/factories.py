@@ -234,7 +234,8 @@ def cards(
 def _clear_codes(pattern: Any, count: int) -> list[str]:
     if pattern.check_symbol:
         return [code.decode() for code in pattern.generate(count)]
-    return [str(10_000_000_019 + 7_919_191 * next(_numbers)) for _ in range(count)]
+    # Eleven digits, however many tests there were before.
+    return [str(10**10 + (19 + 7_919_191 * next(_numbers)) % (9 * 10**10)) for _ in range(count)]
 
 
 def account(of: Program | None = None, **fields: Any) -> Account:
